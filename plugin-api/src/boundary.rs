@@ -1,0 +1,89 @@
+//! Streams across the boundary, for both sides of it. Plugin authors do not need this module: the SDK uses it for them.
+
+use std::{fmt, io, io::Read};
+
+use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, guard};
+
+use crate::{Error, Result};
+
+/// Turns a result of the contract into one of the boundary.
+pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
+    match result {
+        Ok(value) => RResult::ROk(value.into()),
+        Err(error) => RResult::RErr(error.into()),
+    }
+}
+
+/// Turns a result of the boundary into one of the contract.
+pub fn from_abi<W, T: TryFrom<W, Error: Into<Error>>>(result: AbiResult<W>) -> Result<T> {
+    match result {
+        RResult::ROk(value) => value.try_into().map_err(Into::into),
+        RResult::RErr(error) => Err(error.into()),
+    }
+}
+
+/// Any `Read` as an object of the boundary.
+pub struct ReadObject<R>(Guarded<R>);
+
+impl<R> ReadObject<R> {
+    /// Wraps a reader.
+    pub fn new(reader: R) -> Self {
+        Self(Guarded::new(reader))
+    }
+}
+
+impl<R> fmt::Debug for ReadObject<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ReadObject")
+    }
+}
+
+impl<R: Read + Send> AbiReader for ReadObject<R> {
+    fn read(&mut self, mut buffer: RSliceMut<'_, u8>) -> AbiResult<usize> {
+        guard("read of a stream", || {
+            loop {
+                match self.0.read(buffer.as_mut_slice()) {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    result => return to_abi(result.map_err(Error::from)),
+                }
+            }
+        })
+    }
+}
+
+/// Any reader of the boundary as a `Read`.
+pub struct ObjectRead<T>(T);
+
+impl<T> ObjectRead<T> {
+    /// Wraps an object.
+    pub const fn new(object: T) -> Self {
+        Self(object)
+    }
+}
+
+impl<T> fmt::Debug for ObjectRead<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ObjectRead")
+    }
+}
+
+impl<T: AbiReader> Read for ObjectRead<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(RSliceMut::from_mut_slice(buffer)).into_result().map_err(Error::from)?;
+        // The other side does not decide how long our buffer is.
+        if count > buffer.len() {
+            let message = format!("a stream reported {count} bytes in a buffer of {}", buffer.len());
+            return Err(Error::new(crate::ErrorKind::Integrity, message).into());
+        }
+        Ok(count)
+    }
+}
+
+/// Bytes as an object of the boundary.
+pub(crate) struct BytesObject(pub(crate) bytes::Bytes);
+
+impl AbiBuffer for BytesObject {
+    fn as_slice(&self) -> RSlice<'_, u8> {
+        RSlice::from_slice(&self.0)
+    }
+}

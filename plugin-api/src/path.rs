@@ -1,0 +1,248 @@
+//! Where a file is: the one place that decides what a path may look like.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{Error, ErrorKind, Result};
+
+/// The longest path in bytes: Linux's `PATH_MAX` less its NUL.
+const MAX_BYTES: usize = 4095;
+
+/// A path inside a backend, relative to its root.
+///
+/// UTF-8 segments separated by `/`. [`parse`](Self::parse) is the only way to make one of outside text, so whoever
+/// holds one knows: no segment is empty, `.` or `..`, none contains NUL or a backslash, and the first is no drive
+/// prefix. A leading `/` means the root. Names pass byte for byte: nothing is trimmed, decoded or case-folded.
+///
+/// What the checks cannot see is a link *stored* in the backend that leads elsewhere: confining links is the
+/// backend's work.
+///
+/// ```
+/// use f9_plugin_api::BackendPath;
+///
+/// let path = BackendPath::parse("/reports//2026/./may.txt")?;
+/// assert_eq!(path.as_str(), "reports/2026/may.txt");
+/// assert_eq!(path.name(), Some("may.txt"));
+/// assert!(BackendPath::parse("reports/../../etc").is_err());
+/// assert!(BackendPath::parse("/")?.is_root());
+/// # Ok::<(), f9_plugin_api::Error>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackendPath(Box<str>);
+
+impl BackendPath {
+    /// The root itself.
+    pub fn root() -> Self {
+        Self::default()
+    }
+
+    /// Reads a path as a person or program wrote it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidPath`] for a `..` segment, a NUL, a backslash, a drive prefix (`C:`) or more than 4,095
+    /// bytes.
+    pub fn parse(text: &str) -> Result<Self> {
+        if let Some(reason) = refusal(text) {
+            return Err(Error::new(ErrorKind::InvalidPath, reason).at(text));
+        }
+        let clean = |segment: &&str| !matches!(*segment, "" | ".");
+        if !text.is_empty() && text.split('/').all(|segment| clean(&segment)) {
+            return Ok(Self(text.into())); // as nearly all are: nothing to normalise
+        }
+        Ok(Self(text.split('/').filter(clean).collect::<Vec<_>>().join("/").into()))
+    }
+
+    /// The path as text, without a leading `/`; empty for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether this is the root.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The segments from the root down.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/').filter(|segment| !segment.is_empty())
+    }
+
+    /// The last segment; `None` for the root.
+    pub fn name(&self) -> Option<&str> {
+        self.segments().next_back()
+    }
+
+    /// The directory this is in; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let (parent, _) = self.split().ok()?;
+        Some(Self(parent.into()))
+    }
+
+    /// The parent as text (empty for the root) and the last segment: what every operation but `info` and `list`
+    /// works with.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidPath`] for the root, which no operation may create, replace, move or remove.
+    pub fn split(&self) -> Result<(&str, &str)> {
+        if self.is_root() {
+            return Err(Error::new(ErrorKind::InvalidPath, "the root itself only has `info` and `list`")
+                .at("/")
+                .hint("name a file or directory below it"));
+        }
+        Ok(self.0.rsplit_once('/').unwrap_or(("", &self.0)))
+    }
+
+    /// The path of `relative` below this one.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn join(&self, relative: &str) -> Result<Self> {
+        if self.is_root() {
+            return Self::parse(relative);
+        }
+        Self::parse(&format!("{self}/{relative}"))
+    }
+
+    /// Whether this is `ancestor` or lies below it.
+    pub fn starts_with(&self, ancestor: &Self) -> bool {
+        let rest = self.0.strip_prefix(&*ancestor.0);
+        ancestor.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Why `text` is no path, if it is none.
+fn refusal(text: &str) -> Option<&'static str> {
+    if text.len() > MAX_BYTES {
+        return Some("a path has at most 4,095 bytes");
+    }
+    if text.bytes().any(|b| b == 0) {
+        return Some("a path cannot contain a NUL character");
+    }
+    if text.contains('\\') {
+        return Some("a path cannot contain a backslash; separate directories with `/`");
+    }
+    let mut segments = text.split('/').filter(|segment| !matches!(*segment, "" | "."));
+    if segments.clone().any(|segment| segment == "..") {
+        return Some("a path cannot contain `..`: nothing above the root can be reached");
+    }
+    let first = segments.next().unwrap_or_default().as_bytes();
+    if matches!(first, [letter, b':', ..] if letter.is_ascii_alphabetic()) {
+        return Some("a path cannot start with a drive; paths are relative to the backend's root");
+    }
+    None
+}
+
+impl fmt::Display for BackendPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_root() { "/" } else { &self.0 })
+    }
+}
+
+impl fmt::Debug for BackendPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl FromStr for BackendPath {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&str> for BackendPath {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<&String> for BackendPath {
+    type Error = Error;
+
+    fn try_from(text: &String) -> Result<Self> {
+        Self::parse(text)
+    }
+}
+
+impl TryFrom<String> for BackendPath {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::parse(&text)
+    }
+}
+
+impl From<&Self> for BackendPath {
+    fn from(path: &Self) -> Self {
+        path.clone()
+    }
+}
+
+impl Serialize for BackendPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for BackendPath {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_to_write_one_path() {
+        for text in ["a/b", "/a/b", "//a//b//", "./a/./b/.", "a/b/"] {
+            assert_eq!(BackendPath::parse(text).unwrap().as_str(), "a/b", "{text:?}");
+        }
+        for text in ["", "/", ".", "/.//./"] {
+            assert!(BackendPath::parse(text).unwrap().is_root(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_pass_byte_for_byte() {
+        for text in [
+            " a ", "a.", "...", "..a", "%2e%2e", "é", "e\u{301}", "a\nb", "-rf", "~", "ab:c/d:", "C",
+            "\u{2025}",
+        ] {
+            assert_eq!(BackendPath::parse(text).unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let long = "a/".repeat(2048);
+        for text in
+            ["..", "../a", "a/../b", "/a/..", "a\0b", "a\\b", "\\\\server\\x", "C:", "c:/x", "/C:/x", &long]
+        {
+            let error = BackendPath::parse(text).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidPath, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn parts() {
+        let path = BackendPath::parse("a/b/c").unwrap();
+        assert_eq!(path.split().unwrap(), ("a/b", "c"));
+        assert_eq!(path.parent().unwrap().as_str(), "a/b");
+        assert_eq!(path.segments().collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert!(path.starts_with(&BackendPath::parse("a/b").unwrap()));
+        assert!(!path.starts_with(&BackendPath::parse("a/").unwrap().join("bb").unwrap()));
+        assert!(BackendPath::root().parent().is_none() && BackendPath::root().name().is_none());
+        assert_eq!(BackendPath::root().split().unwrap_err().kind(), ErrorKind::InvalidPath);
+    }
+}
