@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
-/// Made from a JSON object with the key `backend`. `Debug` shows which options there are, never their values.
+/// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
+/// is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without the line end at
+/// its end. So the dictionary itself need hold no secret. `Debug` shows which options there are, never their values.
 #[derive(Clone, PartialEq)]
 pub struct Connection {
     backend: PluginName,
@@ -23,6 +25,42 @@ impl Connection {
     /// Everything but `backend`.
     pub fn options(&self) -> &Map<String, Value> {
         &self.options
+    }
+
+    /// The options with what `$env` and `$file` refer to in their place.
+    pub(crate) fn resolved_options(&self) -> Result<Map<String, Value>> {
+        let resolve = |(key, value): (&String, &Value)| Ok((key.clone(), resolve(key, value)?));
+        self.options.iter().map(resolve).collect()
+    }
+}
+
+fn resolve(key: &str, value: &Value) -> Result<Value> {
+    let Value::Object(object) = value else {
+        return Ok(value.clone());
+    };
+    let mut pairs = object.iter();
+    let (Some((reference, Value::String(target))), None) = (pairs.next(), pairs.next()) else {
+        return Ok(value.clone());
+    };
+    let missing = |why: String| {
+        Error::new(ErrorKind::InvalidConnection, format!("the key `{key}` refers to {why}")).with("key", key)
+    };
+    match reference.as_str() {
+        "$env" => match std::env::var(target) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
+                .hint(format!("set {target}, or write the value into the connection"))),
+        },
+        "$file" => match std::fs::read_to_string(target) {
+            Ok(text) => {
+                let line = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(line.strip_suffix('\r').unwrap_or(line).into())
+            }
+            Err(error) => {
+                Err(missing(format!("the file {target}: {error}")).hint("name a file that can be read"))
+            }
+        },
+        _ => Ok(value.clone()),
     }
 }
 
@@ -172,6 +210,33 @@ mod tests {
             let connection = serde_json::json!({"backend": name}).to_string();
             assert_eq!(refusal(&connection), format!("{name:?} cannot be the name of a plugin"));
         }
+    }
+
+    #[test]
+    fn takes_values_from_where_they_are_kept() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\r\n").unwrap();
+        let resolved = |options: Value| {
+            let mut connection = serde_json::json!({"backend": "git"});
+            connection["password"] = options;
+            Connection::try_from(connection)
+                .unwrap()
+                .resolved_options()
+                .map(|options| options["password"].clone())
+        };
+        assert_eq!(resolved(serde_json::json!({"$file": file.path()})).unwrap(), "hunter2");
+        assert_eq!(resolved(serde_json::json!({"$env": "CARGO_PKG_NAME"})).unwrap(), env!("CARGO_PKG_NAME"));
+        let other = serde_json::json!({"$env": "A", "b": 1});
+        assert_eq!(resolved(other.clone()).unwrap(), other);
+        let error = resolved(serde_json::json!({"$env": "F9_NO_SUCH_VARIABLE"})).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the key `password` refers to the environment variable `F9_NO_SUCH_VARIABLE`: environment variable not found"
+        );
+        let error = resolved(serde_json::json!({"$file": "/no/such/file"})).unwrap_err();
+        assert!(
+            error.message().starts_with("the key `password` refers to the file /no/such/file: No such file")
+        );
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn packages() -> Vec<Value> {
     metadata["packages"].as_array().expect("packages").clone()
 }
 
-fn dependencies<'a>(package: &'a Value, test_only: bool) -> BTreeSet<&'a str> {
+fn dependencies(package: &Value, test_only: bool) -> BTreeSet<&str> {
     let dependencies = package["dependencies"].as_array().expect("dependencies").iter();
     let wanted = dependencies.filter(|dependency| (dependency["kind"] == "dev") == test_only);
     wanted.filter_map(|dependency| dependency["name"].as_str()).collect()

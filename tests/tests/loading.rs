@@ -70,7 +70,7 @@ fn a_missing_plugin_names_the_directories_the_present_ones_and_the_nearest() {
         "no plugin `memroy`: there is no libf9_backend_memroy.so in DIR; present: memory; did you mean `memory`?"
     );
     let missing = shelf.dir.path().join("nowhere");
-    let error = host_of(&[missing.clone()]).open(json!({"backend": "git"})).unwrap_err();
+    let error = host_of(std::slice::from_ref(&missing)).open(json!({"backend": "git"})).unwrap_err();
     let expected = format!("in {} (no such file or directory); present: none", missing.display());
     assert!(error.message().ends_with(&expected), "{error}");
     assert!(error.advice().unwrap().contains("cargo build"), "{error:?}");
