@@ -1,5 +1,7 @@
 //! What the tests of the assembled system share: where the plugins of this build are, the command line, fixtures.
 
+pub mod variant;
+
 use std::{
     env,
     ffi::OsStr,
