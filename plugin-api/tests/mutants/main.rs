@@ -1,20 +1,23 @@
 //! The suite catches backends that break the contract: each mutant is a conforming backend with one operation changed,
 //! and the case that is about the broken rule has to fail.
 
-mod files;
+mod content;
+mod create;
 mod mutant;
 mod optional;
 mod streams;
+mod tree;
 
 use f9_plugin_api::conformance::{self, Verdict};
 
 use mutant::{Mutant, Row};
 
 fn rows() -> Vec<Row> {
-    [files::mutants(), streams::mutants(), optional::mutants()].concat()
+    [create::mutants(), content::mutants(), tree::mutants(), streams::mutants(), optional::mutants()].concat()
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "the count is for whoever runs the tests with --nocapture")]
 fn every_mutant_is_caught_by_the_case_about_it() {
     // Many panic on purpose; their messages would hide the list of survivors.
     std::panic::set_hook(Box::new(|_| {}));
@@ -22,13 +25,8 @@ fn every_mutant_is_caught_by_the_case_about_it() {
     let survivors: Vec<_> = rows.iter().filter_map(survives).collect();
     let _ = std::panic::take_hook();
     let (caught, total) = (rows.len() - survivors.len(), rows.len());
-    eprintln_caught(caught, total);
-    assert!(survivors.is_empty(), "{caught}/{total} caught; not these: {survivors:#?}");
-}
-
-#[allow(clippy::print_stderr, reason = "the count is for whoever runs the test with --nocapture")]
-fn eprintln_caught(caught: usize, total: usize) {
     eprintln!("{caught}/{total} mutants caught");
+    assert!(survivors.is_empty(), "{caught}/{total} caught; not these: {survivors:#?}");
 }
 
 /// Says so if the case that is about a mutant lets it pass.

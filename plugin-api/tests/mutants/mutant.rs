@@ -1,24 +1,32 @@
 //! A backend whose operations can be exchanged one by one.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::sleep,
+    time::Duration,
+};
 
 use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions,
-    DeleteOptions, Entries, FileBackend, FileInfo, FileWriter, ListOptions, Reader, Result, SearchBackend,
-    SyncFileBackend, UpdateMode, conformance::StrictMemory, serde_json::Value,
+    DeleteOptions, Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions, Reader, Result,
+    SearchBackend, SyncFileBackend, UpdateMode, conformance::StrictMemory, serde_json::Value,
 };
 
 /// A conforming backend (`inner`) behind exchangeable operations.
 pub(crate) struct Mutant {
     pub(crate) inner: Arc<StrictMemory>,
     /// Whatever a mutant wants to remember.
-    pub(crate) memory: Mutex<Vec<FileInfo>>,
+    memory: Mutex<Vec<FileInfo>>,
     ops: Ops,
 }
 
 impl Mutant {
     pub(crate) fn new(ops: Ops) -> Self {
         Self { inner: Arc::new(StrictMemory::new()), memory: Mutex::new(Vec::new()), ops }
+    }
+
+    pub(crate) fn memory(&self) -> MutexGuard<'_, Vec<FileInfo>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,4 +151,21 @@ impl FileBackend for Mutant {
     fn as_search(&self) -> Option<&dyn SearchBackend> {
         (self.ops.search)(self)
     }
+}
+
+pub(crate) fn overwrite() -> CreateOptions {
+    CreateOptions::default().overwrite(true)
+}
+
+pub(crate) fn everything() -> ListOptions {
+    ListOptions::default().recursive(true)
+}
+
+/// Long enough for another thread to get in between.
+pub(crate) fn meanwhile() {
+    sleep(Duration::from_millis(2));
+}
+
+pub(crate) fn wrong_kind<T>(result: Result<T>, kind: ErrorKind, instead: ErrorKind) -> Result<T> {
+    result.map_err(|error| if error.kind() == kind { Error::new(instead, "mutated") } else { error })
 }

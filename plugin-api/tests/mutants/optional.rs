@@ -191,7 +191,7 @@ fn capabilities() -> Vec<Row> {
         mutant("declares more once it is used", "capabilities::are_the_same_at_each_call", |ops| {
             ops.capabilities = |m| {
                 let declared = m.inner.capabilities();
-                let mut memory = m.memory.lock().unwrap();
+                let mut memory = m.memory();
                 memory.extend(m.inner.info(&BackendPath::root()).ok());
                 if memory.len() > 2 { declared | Capabilities::SYNC } else { declared }
             };
