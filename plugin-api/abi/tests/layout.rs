@@ -4,6 +4,8 @@
 //! After a change that is allowed within the major version (crate docs, "How it grows"), raise the minor version and run
 //! this test with `F9_BLESS=1`, which writes the new description.
 
+#![allow(clippy::expect_used, reason = "a test may panic")]
+
 use std::{
     collections::{BTreeSet, HashSet},
     fmt::Write as _,
