@@ -183,8 +183,9 @@ impl FileBackend for Backend {
         let arguments = arguments.to_string();
         let answer: String =
             from_abi(self.object().command(RStr::from_str(name), RStr::from_str(&arguments)))?;
-        serde_json::from_str(&answer)
-            .map_err(|cause| Error::new(ErrorKind::Other, "the plugin's answer is not JSON").caused_by(cause))
+        serde_json::from_str(&answer).map_err(|cause| {
+            Error::new(ErrorKind::Other, format!("the plugin's answer is not JSON: {cause}"))
+        })
     }
 
     fn as_sync(&self) -> Option<&dyn SyncFileBackend> {

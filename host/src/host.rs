@@ -197,8 +197,9 @@ impl Plugin {
     /// [`Panicked`](ErrorKind::Panicked) if the plugin fails to produce it.
     pub fn schema(&self) -> Result<Value> {
         let text: String = from_abi((self.inner.module.options_schema())())?;
-        serde_json::from_str(&text)
-            .map_err(|cause| Error::new(ErrorKind::Other, "the plugin's schema is not JSON").caused_by(cause))
+        serde_json::from_str(&text).map_err(|cause| {
+            Error::new(ErrorKind::Other, format!("the plugin's schema is not JSON: {cause}"))
+        })
     }
 
     /// Opens a backend. The connection's `backend` is not looked at.

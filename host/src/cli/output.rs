@@ -65,7 +65,6 @@ impl Output {
         } else {
             line.extend(error.path().map(|path| format!("{path}: ")));
             line.push_str(error.message());
-            line.extend(error.causes().next().map(|cause| format!(": {cause}")));
         }
         line.extend(error.advice().map(|advice| format!("; {advice}")));
         eprintln!("{}", one_line(&line));
@@ -202,11 +201,11 @@ impl Output {
 }
 
 fn output_failed(error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, "cannot write to standard output").caused_by(error)
+    Error::new(ErrorKind::Io, format!("cannot write to standard output: {error}")).caused_by(error)
 }
 
 fn not_json(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Other, "cannot be expressed as JSON").caused_by(error)
+    Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
 }
 
 fn is_broken_pipe(error: &Error) -> bool {

@@ -203,7 +203,7 @@ impl Draft {
     fn link(&mut self, tree: &Tree, folder: impl AsFd, name: &str) -> io::Result<()> {
         let Some(temp) = self.temp.take() else {
             return match self.link_unnamed(&folder, name) {
-                Err(Errno::NOENT) if Stat::of(&folder)?.links > 0 => self.get_name(tree, &folder),
+                Err(Errno::NOENT) if !Stat::of(&folder)?.is_unlinked => self.get_name(tree, &folder),
                 linked => linked,
             };
         };

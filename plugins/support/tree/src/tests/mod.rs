@@ -1,5 +1,6 @@
 //! The promises, tried out. Runs are short; `F9_FULL=1` makes them long.
 
+mod attack;
 mod basics;
 mod links;
 mod names;
