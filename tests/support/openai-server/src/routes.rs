@@ -103,7 +103,7 @@ fn segments(request: &Request) -> impl Iterator<Item = &str> {
 
 /// Carries a request out.
 pub(crate) fn answer(state: &mut State, route: Route, request: &Request, fault: Option<&Fault>) -> Answer {
-    let answer = authorize(request).map_or_else(|| dispatch(state, route, request, fault), |refusal| refusal);
+    let answer = authorize(request).unwrap_or_else(|| dispatch(state, route, request, fault));
     let schema = if answer.status == 200 { route.schemas().1 } else { Some("ErrorResponse") };
     if let Some(schema) = schema {
         let body = serde_json::from_slice(&answer.body).expect("answers are JSON");
