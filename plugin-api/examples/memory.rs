@@ -129,3 +129,14 @@ impl FileBackend for Memory {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conforms() {
+        let open = || MemoryPlugin::open(Options {}, Context::detached()).unwrap();
+        conformance::run(|| Box::new(open())).assert();
+    }
+}

@@ -19,7 +19,7 @@ pub type Reader = Box<dyn Read + Send>;
 /// A storage of files and directories, seen from its root.
 ///
 /// Plugin authors implement it; the handle that a host gives out implements it too, by calling the plugin. What holds
-/// of one holds of the other, and the suite in [`conformance`](crate::conformance) checks every sentence below.
+/// of one holds of the other, and the suite in `conformance` (a feature of this crate) checks every sentence below.
 ///
 /// # What holds of every operation
 ///

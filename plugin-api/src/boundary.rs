@@ -1,6 +1,10 @@
 //! Streams across the boundary, for both sides of it. Plugin authors do not need this module: the SDK uses it for them.
 
-use std::{fmt, io, io::Read};
+use std::{
+    fmt, io,
+    io::Read,
+    sync::{Mutex, PoisonError},
+};
 
 use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, guard};
 
@@ -23,12 +27,14 @@ pub fn from_abi<W, T: TryFrom<W, Error: Into<Error>>>(result: AbiResult<W>) -> R
 }
 
 /// Any `Read` as an object of the boundary.
-pub struct ReadObject<R>(Guarded<R>);
+///
+/// The mutex is never locked: it makes the object `Sync`, which abi_stable asks of what it borrows.
+pub struct ReadObject<R>(Guarded<Mutex<R>>);
 
 impl<R> ReadObject<R> {
     /// Wraps a reader.
     pub fn new(reader: R) -> Self {
-        Self(Guarded::new(reader))
+        Self(Guarded::new(Mutex::new(reader)))
     }
 }
 
@@ -41,8 +47,9 @@ impl<R> fmt::Debug for ReadObject<R> {
 impl<R: Read + Send> AbiReader for ReadObject<R> {
     fn read(&mut self, mut buffer: RSliceMut<'_, u8>) -> AbiResult<usize> {
         guard("read of a stream", || {
+            let reader = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
             loop {
-                match self.0.read(buffer.as_mut_slice()) {
+                match reader.read(buffer.as_mut_slice()) {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     result => return to_abi(result.map_err(Error::from)),
                 }

@@ -1,6 +1,9 @@
 //! What the host offers to an open backend.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 use f9_plugin_abi::{AbiHostBox, AbiProgress, ROption, RStr, log_level};
 
@@ -23,6 +26,7 @@ impl Context {
     pub(crate) fn new(host: AbiHostBox) -> Self {
         let host = Arc::new(host);
         install_logger(&host);
+        install_panic_hook();
         Self { host: Some(host) }
     }
 
@@ -74,6 +78,18 @@ fn install_logger(host: &Arc<AbiHostBox>) {
     if log::set_boxed_logger(Box::new(HostLogger(Arc::clone(host)))).is_ok() {
         log::set_max_level(level);
     }
+}
+
+/// A panic is answered as an error; this tells where it happened, in the host's log instead of on its terminal. The hook
+/// is the library's own, as its standard library is.
+fn install_panic_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(|info| match info.location() {
+            Some(at) => log::error!("panicked at {}:{}", at.file(), at.line()),
+            None => log::error!("panicked"),
+        }));
+    });
 }
 
 struct HostLogger(Arc<AbiHostBox>);

@@ -301,6 +301,13 @@ impl StdError for Error {
     }
 }
 
+/// Conversions that cannot fail are welcome where those that can are expected.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 /// An `io::Error` that carries an [`Error`] gives it back; others get the nearest kind.
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {

@@ -22,14 +22,12 @@
 //! - **Versions**: a plugin works with every host of the same major version of the boundary, older or newer, whatever
 //!   compiler either was built with.
 //!
-//! What you promise in return is written on [`FileBackend`], and the [`conformance`] suite (feature `conformance`) checks
-//! it, sentence by sentence:
+//! What you promise in return is written on [`FileBackend`], and the module `conformance` checks it sentence by sentence; the
+//! test at the end of the plugin above is all it takes. The module comes with the feature of the same name, which belongs
+//! in your `[dev-dependencies]`:
 //!
-//! ```ignore
-//! #[test]
-//! fn conforms() {
-//!     f9_plugin_api::conformance::run(|| Box::new(MyBackend::in_a_fresh_directory())).assert();
-//! }
+//! ```toml
+//! f9-plugin-api = { version = "0.1", features = ["conformance"] }
 //! ```
 //!
 //! # What a plugin must not do
@@ -43,15 +41,12 @@
 //! The contract is [`FileBackend`] with its optional parts [`SyncFileBackend`] and [`SearchBackend`]; [`Plugin`] and
 //! [`export_plugin!`] make a library of it. This crate does no I/O.
 
-#[cfg(not(feature = "conformance"))]
-mod conformance {
-    //! The contract as a test suite: enable the feature `conformance`.
-}
-
 mod backend;
 pub mod boundary;
 mod capabilities;
 mod config;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod content;
 mod context;
 mod entry;

@@ -1,8 +1,9 @@
 //! The binary boundary between an f9 host and its storage plugins.
 //!
 //! Plugin authors do not need this crate: they implement `FileBackend` of `f9-plugin-api`, which translates
-//! to the types here on the plugin's side, as `f9-host` does on the other. It holds types, no behaviour, but for
-//! [`guard`](guard()), which keeps a panic from crossing. Nothing else in the project names `abi_stable`.
+//! to the types here on the plugin's side, as `f9-host` does on the other. It holds types, and two pieces of behaviour that
+//! belong to the boundary itself: [`guard`](guard()), which keeps a panic from crossing, and [`check_compatible`], which
+//! decides whether a library fits. `abi_stable` is used through this crate only.
 //!
 //! # What is frozen
 //!
@@ -42,6 +43,7 @@
 #![allow(missing_docs, missing_debug_implementations)]
 
 mod backend;
+mod compat;
 mod guard;
 mod module;
 mod services;
@@ -52,10 +54,13 @@ mod types;
 pub use abi_stable;
 pub use abi_stable::{
     erased_types::TD_Opaque,
+    library::{AbiHeaderRef, ROOT_MODULE_LOADER_NAME},
+    sabi_types::RMut,
     std_types::{RArc, RBox, ROption, RResult, RSlice, RSliceMut, RStr, RString, RVec},
 };
 
 pub use backend::{AbiBackend, AbiBackendBox};
+pub use compat::{Incompatible, check_compatible};
 pub use guard::{Guarded, guard, guard_drop};
 pub use module::{MANIFEST_FORMAT, MANIFEST_SYMBOL, PluginModule, PluginModuleRef, VERSION};
 pub use services::{AbiHost, AbiHostBox, AbiProgress, log_level};

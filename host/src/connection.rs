@@ -1,0 +1,249 @@
+//! The dictionary that says what to open.
+
+use std::{fmt, str::FromStr};
+
+use f9_plugin_api::{Error, ErrorKind, Result};
+use serde_json::{Map, Value};
+
+/// A connection: the name of a backend, and the options that its plugin asks for.
+///
+/// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
+/// is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without the line end at
+/// its end. So the dictionary itself need hold no secret. `Debug` shows which options there are, never their values.
+#[derive(Clone, PartialEq)]
+pub struct Connection {
+    backend: PluginName,
+    options: Map<String, Value>,
+}
+
+impl Connection {
+    /// Which plugin opens it.
+    pub fn backend(&self) -> &PluginName {
+        &self.backend
+    }
+
+    /// Everything but `backend`.
+    pub fn options(&self) -> &Map<String, Value> {
+        &self.options
+    }
+
+    /// The options with what `$env` and `$file` refer to in their place.
+    pub(crate) fn resolved_options(&self) -> Result<Map<String, Value>> {
+        let resolve = |(key, value): (&String, &Value)| Ok((key.clone(), resolve(key, value)?));
+        self.options.iter().map(resolve).collect()
+    }
+}
+
+fn resolve(key: &str, value: &Value) -> Result<Value> {
+    let Value::Object(object) = value else {
+        return Ok(value.clone());
+    };
+    let mut pairs = object.iter();
+    let (Some((reference, Value::String(target))), None) = (pairs.next(), pairs.next()) else {
+        return Ok(value.clone());
+    };
+    let missing = |why: String| {
+        Error::new(ErrorKind::InvalidConnection, format!("the key `{key}` refers to {why}")).with("key", key)
+    };
+    match reference.as_str() {
+        "$env" => match std::env::var(target) {
+            Ok(text) => Ok(text.into()),
+            Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
+                .hint(format!("set {target}, or write the value into the connection"))),
+        },
+        "$file" => match std::fs::read_to_string(target) {
+            Ok(text) => {
+                let line = text.strip_suffix('\n').unwrap_or(&text);
+                Ok(line.strip_suffix('\r').unwrap_or(line).into())
+            }
+            Err(error) => {
+                Err(missing(format!("the file {target}: {error}")).hint("name a file that can be read"))
+            }
+        },
+        _ => Ok(value.clone()),
+    }
+}
+
+impl TryFrom<Value> for Connection {
+    type Error = Error;
+
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidConnection`] if it is not an object whose `backend` is a plugin's name.
+    fn try_from(value: Value) -> Result<Self> {
+        let Value::Object(mut options) = value else {
+            let message = format!("a connection is a JSON object, found {}", kind_of(&value));
+            return Err(Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE));
+        };
+        let name = match options.remove("backend") {
+            Some(Value::String(name)) => name,
+            Some(other) => {
+                let found = kind_of(&other);
+                let message = format!("wrong value for the key `backend`: expected a string, found {found}");
+                return Err(Error::new(ErrorKind::InvalidConnection, message)
+                    .with("key", "backend")
+                    .hint(EXAMPLE));
+            }
+            None => {
+                let message = "the connection lacks the key `backend`: expected the name of a plugin";
+                return Err(Error::new(ErrorKind::InvalidConnection, message)
+                    .with("key", "backend")
+                    .hint(EXAMPLE));
+            }
+        };
+        Ok(Self { backend: name.parse()?, options })
+    }
+}
+
+const EXAMPLE: &str = r#"write for instance {"backend": "local", "root": "data"}"#;
+
+impl TryFrom<&Value> for Connection {
+    type Error = Error;
+
+    fn try_from(value: &Value) -> Result<Self> {
+        value.clone().try_into()
+    }
+}
+
+impl TryFrom<&str> for Connection {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<&Self> for Connection {
+    fn from(connection: &Self) -> Self {
+        connection.clone()
+    }
+}
+
+impl FromStr for Connection {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let value: Value = serde_json::from_str(text).map_err(|cause| {
+            // serde_json tells the place and what it missed there, but quotes nothing of the text.
+            Error::new(ErrorKind::InvalidConnection, format!("the connection is not JSON: {cause}"))
+                .hint(EXAMPLE)
+        })?;
+        value.try_into()
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.options.keys().collect();
+        f.debug_struct("Connection").field("backend", &self.backend).field("options", &keys).finish()
+    }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The name of a plugin: `[a-z][a-z0-9_]{0,31}`, so that no name is a path.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PluginName(Box<str>);
+
+impl PluginName {
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PluginName {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
+        if text.starts_with(|c: char| c.is_ascii_lowercase()) && text.len() <= 32 && text.bytes().all(legal) {
+            return Ok(Self(text.into()));
+        }
+        let shown: String = text.chars().take(40).collect();
+        Err(Error::new(ErrorKind::InvalidConnection, format!("{shown:?} cannot be the name of a plugin"))
+            .with("key", "backend")
+            .hint("a name has 1 to 32 characters, a-z, 0-9 and _, the first of them a letter"))
+    }
+}
+
+impl fmt::Display for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for PluginName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let error = text.parse::<Connection>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConnection);
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn says_what_was_expected_and_found() {
+        assert_eq!(refusal("[]"), "a connection is a JSON object, found a list");
+        assert_eq!(refusal("{}"), "the connection lacks the key `backend`: expected the name of a plugin");
+        assert_eq!(
+            refusal(r#"{"backend": 5}"#),
+            "wrong value for the key `backend`: expected a string, found a number"
+        );
+        for name in ["", "../evil", "Local", "9p", "lo cal", "local.so", "lokál", &"a".repeat(33)] {
+            let connection = serde_json::json!({"backend": name}).to_string();
+            assert_eq!(refusal(&connection), format!("{name:?} cannot be the name of a plugin"));
+        }
+    }
+
+    #[test]
+    fn takes_values_from_where_they_are_kept() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "hunter2\r\n").unwrap();
+        let resolved = |options: Value| {
+            let mut connection = serde_json::json!({"backend": "git"});
+            connection["password"] = options;
+            Connection::try_from(connection)
+                .unwrap()
+                .resolved_options()
+                .map(|options| options["password"].clone())
+        };
+        assert_eq!(resolved(serde_json::json!({"$file": file.path()})).unwrap(), "hunter2");
+        assert_eq!(resolved(serde_json::json!({"$env": "CARGO_PKG_NAME"})).unwrap(), env!("CARGO_PKG_NAME"));
+        let other = serde_json::json!({"$env": "A", "b": 1});
+        assert_eq!(resolved(other.clone()).unwrap(), other);
+        let error = resolved(serde_json::json!({"$env": "F9_NO_SUCH_VARIABLE"})).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "the key `password` refers to the environment variable `F9_NO_SUCH_VARIABLE`: environment variable not found"
+        );
+        let error = resolved(serde_json::json!({"$file": "/no/such/file"})).unwrap_err();
+        assert!(
+            error.message().starts_with("the key `password` refers to the file /no/such/file: No such file")
+        );
+    }
+
+    #[test]
+    fn quotes_no_value() {
+        let text = r#"{"backend": "git", "password": "hunter2",}"#;
+        assert!(!refusal(text).contains("hunter2"));
+        let connection: Connection = r#"{"backend": "git", "password": "hunter2"}"#.parse().unwrap();
+        assert_eq!(format!("{connection:?}"), r#"Connection { backend: "git", options: ["password"] }"#);
+    }
+}

@@ -1,0 +1,169 @@
+//! Where plugins are looked for, and what is found there.
+
+use std::{
+    collections::BTreeMap,
+    env::consts::{DLL_PREFIX, DLL_SUFFIX},
+    path::{Path, PathBuf},
+};
+
+use f9_plugin_api::{Error, ErrorKind, nearest};
+use serde::Serialize;
+
+use crate::{Manifest, PluginName, Refusal, RefusalCode, library::Library};
+
+/// A directory that is searched for plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PluginDir {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why it cannot be searched, if it cannot ("no such directory").
+    pub problem: Option<String>,
+}
+
+/// A file that is named like a plugin, and what is known of it without running it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PluginFile {
+    /// The plugin's name, as the file's name tells.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What it says of itself, if it is usable.
+    pub manifest: Option<Manifest>,
+    /// Why it is not used, if it is not.
+    pub refusal: Option<Refusal>,
+}
+
+/// The file's name of a plugin: `libf9_backend_git.so` on Linux.
+pub(crate) fn file_name(name: &PluginName) -> String {
+    format!("{DLL_PREFIX}f9_backend_{name}{DLL_SUFFIX}")
+}
+
+fn name_of_file(file_name: &str) -> Option<PluginName> {
+    let name = file_name.strip_prefix(DLL_PREFIX)?.strip_prefix("f9_backend_")?.strip_suffix(DLL_SUFFIX)?;
+    name.parse().ok()
+}
+
+/// The directories that are searched after the named ones: beside the program, then the installation's, the user's, and
+/// the system's.
+pub(crate) fn default_dirs() -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    let program = std::env::current_exe().ok();
+    if let Some(beside) = program.as_deref().and_then(Path::parent) {
+        dirs.extend(build_dirs(beside));
+        if let Some(prefix) = beside.parent() {
+            dirs.push(prefix.join("lib/f9/plugins"));
+        }
+    }
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    dirs.extend(data.or_else(home).map(|data| data.join("f9/plugins")));
+    if cfg!(unix) {
+        dirs.extend(["/usr/local/lib/f9/plugins", "/usr/lib/f9/plugins"].map(PathBuf::from));
+    }
+    let mut seen = std::collections::HashSet::new();
+    dirs.retain(|dir| seen.insert(dir.clone()));
+    dirs
+}
+
+/// Beside the program; in a tree of Cargo's, first `deps`, where the newest build of every library is: `cargo test` does
+/// not refresh the copies beside programs.
+fn build_dirs(beside: &Path) -> Vec<PathBuf> {
+    let parent = beside.parent().filter(|_| beside.ends_with("examples"));
+    let candidates = [Some(beside.join("deps")), parent.map(|parent| parent.join("deps"))];
+    let deps = candidates.into_iter().flatten().filter(|dir| dir.is_dir());
+    deps.chain([beside.to_owned()]).collect()
+}
+
+/// Looks into the directories, in order.
+pub(crate) fn inspect_dirs(dirs: &[PathBuf]) -> Vec<PluginDir> {
+    let problem = |path: &Path| match std::fs::read_dir(path) {
+        Ok(_) => None,
+        Err(error) => Some(Error::from(error).message().to_lowercase()),
+    };
+    dirs.iter().map(|path| PluginDir { path: path.clone(), problem: problem(path) }).collect()
+}
+
+/// Every file that is named like a plugin, ordered by name and then by directory. Of each name the first is used.
+pub(crate) fn plugin_files(dirs: &[PathBuf]) -> Vec<PluginFile> {
+    let mut by_name = BTreeMap::<PluginName, Vec<PathBuf>>::new();
+    for dir in dirs {
+        for name in names_in(dir) {
+            let path = dir.join(file_name(&name));
+            by_name.entry(name).or_default().push(path);
+        }
+    }
+    by_name.iter().flat_map(|(name, paths)| inspect_files(name, paths)).collect()
+}
+
+fn names_in(dir: &Path) -> Vec<PluginName> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.filter_map(|entry| name_of_file(entry.file_name().to_str()?)).collect()
+}
+
+/// What is known of the files of one name, in order.
+pub(crate) fn inspect_files(name: &PluginName, paths: &[PathBuf]) -> Vec<PluginFile> {
+    let inspect = |(i, path): (usize, &PathBuf)| {
+        let inspected = match i {
+            0 => Library::open(path, name).map(|library| library.manifest),
+            _ => Err(Refusal::new(RefusalCode::Shadowed, format!("{} comes first", paths[0].display()))),
+        };
+        let (manifest, refusal) = match inspected {
+            Ok(manifest) => (Some(manifest), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        PluginFile { name: name.to_string(), path: path.clone(), manifest, refusal }
+    };
+    paths.iter().enumerate().map(inspect).collect()
+}
+
+/// The files of this name, in the order of the directories.
+pub(crate) fn find(name: &PluginName, dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let file_name = file_name(name);
+    // `symlink_metadata`: a link to nowhere is a candidate too, and is told of.
+    dirs.iter().map(|dir| dir.join(&file_name)).filter(|path| path.symlink_metadata().is_ok()).collect()
+}
+
+/// There is no file of this name: says where it was looked for and what there is instead.
+pub(crate) fn not_found(name: &PluginName, dirs: &[PathBuf]) -> Error {
+    let searched: Vec<_> = inspect_dirs(dirs)
+        .into_iter()
+        .map(|dir| match dir.problem {
+            None => dir.path.display().to_string(),
+            Some(problem) => format!("{} ({problem})", dir.path.display()),
+        })
+        .collect();
+    let mut present: Vec<_> = dirs.iter().flat_map(|dir| names_in(dir)).collect();
+    present.sort();
+    present.dedup();
+    let present: Vec<_> = present.iter().map(PluginName::as_str).collect();
+    let message = format!(
+        "no plugin `{name}`: there is no {} in {}; present: {}",
+        file_name(name),
+        if searched.is_empty() {
+            "any directory, because none is searched".to_owned()
+        } else {
+            searched.join(", ")
+        },
+        if present.is_empty() { "none".to_owned() } else { present.join(", ") },
+    );
+    let hint = match nearest(name.as_str(), present.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "build it (`cargo build`), or name its directory (`--plugin-dir`, `HostBuilder::plugin_dir`)"
+            .to_owned(),
+    };
+    Error::new(ErrorKind::PluginNotFound, message).hint(hint)
+}
+
+/// The first file of this name cannot be used.
+pub(crate) fn refused(name: &PluginName, files: &[PathBuf], refusal: &Refusal) -> Error {
+    let path = files.first().map(|path| path.display().to_string()).unwrap_or_default();
+    let mut message = format!("plugin `{name}` is not usable: {path}: {}", refusal.detail);
+    for shadowed in files.iter().skip(1) {
+        message.push_str(&format!("; not tried, because it comes later: {}", shadowed.display()));
+    }
+    Error::new(ErrorKind::PluginRefused, message)
+        .with("reason", refusal.code.as_str())
+        .hint(refusal.code.remedy())
+}

@@ -1,0 +1,92 @@
+//! Why a file is not used as a plugin.
+
+use serde::{Serialize, Serializer};
+
+/// Why a file is not used as a plugin, for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RefusalCode {
+    /// It cannot be read.
+    Unreadable,
+    /// It is no shared library of this platform's format.
+    NotALibrary,
+    /// Part of it is missing: a copy that broke off, for instance.
+    Truncated,
+    /// It was built for another processor or system.
+    WrongArch,
+    /// It is a library, but no f9 plugin.
+    NoManifest,
+    /// It has a manifest that cannot be read.
+    BadManifest,
+    /// It was built for another major version of the plugin ABI.
+    AbiMajor,
+    /// It says that its name is another than its file's.
+    NameMismatch,
+    /// The system's loader refused it.
+    LoadFailed,
+    /// Its types are not those of the ABI it claims, or its entry failed.
+    InitFailed,
+    /// A file of the same name in an earlier directory is used instead.
+    Shadowed,
+}
+
+impl RefusalCode {
+    /// The name in output, such as `wrong-arch`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotALibrary => "not-a-library",
+            Self::Truncated => "truncated",
+            Self::WrongArch => "wrong-arch",
+            Self::NoManifest => "no-manifest",
+            Self::BadManifest => "bad-manifest",
+            Self::AbiMajor => "abi-major",
+            Self::NameMismatch => "name-mismatch",
+            Self::LoadFailed => "load-failed",
+            Self::InitFailed => "init-failed",
+            Self::Shadowed => "shadowed",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unreadable => "make the file readable",
+            Self::NotALibrary | Self::Truncated => "build or copy the plugin again",
+            Self::WrongArch => "build the plugin for this machine",
+            Self::NoManifest => "remove the file, or build it with f9-plugin-api's `export_plugin!`",
+            Self::BadManifest => "build the plugin again with a current f9-plugin-api",
+            Self::AbiMajor => {
+                "build the plugin with the f9-plugin-api of this host, or use a host of its version"
+            }
+            Self::NameMismatch => "name the file after the plugin: f9_backend_<name>",
+            Self::LoadFailed => "install what it needs, or build it again",
+            Self::InitFailed => "build the plugin again",
+            Self::Shadowed => "remove one of the two files, or change the order of the directories",
+        }
+    }
+}
+
+/// Serialises as [`as_str`](RefusalCode::as_str).
+impl Serialize for RefusalCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Why a file is not used as a plugin: a code, and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{detail} ({})", code.as_str())]
+#[non_exhaustive]
+pub struct Refusal {
+    /// For programs.
+    pub code: RefusalCode,
+    /// For people: what was expected and what was found, on one line.
+    pub detail: String,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}

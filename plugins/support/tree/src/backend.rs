@@ -1,0 +1,208 @@
+//! The contract, operation by operation.
+
+use f9_plugin_api::{
+    BackendPath, ByteRange, Bytes, Capabilities, Content, CopyOptions, CreateOptions, DeleteOptions, Entries,
+    Error, ErrorKind, FileBackend, FileInfo, FileKind, FileWriter, ListOptions, Reader, Result, UpdateMode,
+};
+use rustix::{
+    fs::{Mode, OFlags, mkdirat},
+    io::Errno,
+};
+
+use crate::{
+    Tree, append,
+    draft::{Draft, Rule, replaceable},
+    errors::{already_exists, contended, failure, is_a_directory},
+    listing::Listing,
+    read::{self, FileReader},
+    rename::Source,
+    resolve::{ATTEMPTS, sync_folder},
+    stat::Stat,
+    write::Writer,
+};
+
+impl FileBackend for Tree {
+    fn capabilities(&self) -> Capabilities {
+        Self::CAPABILITIES
+    }
+
+    fn create(&self, path: &BackendPath, content: Content<'_>, options: CreateOptions) -> Result<FileInfo> {
+        self.on(path, || self.put(path, content, Rule::creating(options.overwrite), "create the file"))
+    }
+
+    fn create_dir(&self, path: &BackendPath, options: CreateOptions) -> Result<FileInfo> {
+        self.on(path, || self.make_dir(path, options.overwrite))
+    }
+
+    fn read(&self, path: &BackendPath) -> Result<Bytes> {
+        self.read_range(path, ByteRange::ALL)
+    }
+
+    fn read_range(&self, path: &BackendPath, range: ByteRange) -> Result<Bytes> {
+        self.on(path, || read::read(self.root(), not_root(path)?, range))
+    }
+
+    fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
+        self.on(path, || match mode {
+            UpdateMode::Replace => self.replace(path, content),
+            UpdateMode::Append => Ok(append::append(self, not_root(path)?, content)?.info(path)),
+        })
+    }
+
+    fn delete(&self, path: &BackendPath, options: DeleteOptions) -> Result<()> {
+        self.on(path, || {
+            let (parent, name) = path.split()?;
+            let folder = self.root().folder(parent, "delete")?;
+            self.remove(&folder, name, options.recursive)?;
+            sync_folder(&folder, self.durability(), "delete")
+        })
+    }
+
+    fn info(&self, path: &BackendPath) -> Result<FileInfo> {
+        self.on(path, || self.describe(path))
+    }
+
+    fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
+        self.on(path, || Ok(Box::new(Listing::open(self.clone(), path, options.recursive)?) as Entries))
+    }
+
+    fn open_read(&self, path: &BackendPath, range: ByteRange) -> Result<Reader> {
+        self.on(path, || Ok(Box::new(FileReader::open(self.root(), not_root(path)?, range)?) as Reader))
+    }
+
+    fn open_write(&self, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
+        self.on(path, || {
+            Ok(Box::new(Writer::open(self.clone(), path, options.overwrite)?) as Box<dyn FileWriter>)
+        })
+    }
+
+    fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        let source =
+            self.on(from, || read::open_file(self.root(), not_root(from)?, OFlags::RDONLY, "copy the file"));
+        let (source, stat) = source?;
+        self.on(to, || {
+            let doing = "copy the file here";
+            let rule = Rule::creating(options.overwrite);
+            let mut draft = self.begin(to, rule, doing)?;
+            draft.copy(&source, stat.size, doing)?;
+            draft.commit(self, to, rule, doing)
+        })
+    }
+
+    fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        let source = self.on(from, || Source::find(self, from))?;
+        self.on(to, || source.move_to(self, from, to, options.overwrite))
+    }
+}
+
+impl Tree {
+    /// Refuses what is out of reach, and says of every error which path it is about.
+    fn on<T>(&self, path: &BackendPath, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.root().check(path).and_then(|()| work()).map_err(|error| error.at(path))
+    }
+
+    fn put(&self, path: &BackendPath, content: Content<'_>, rule: Rule, doing: &str) -> Result<FileInfo> {
+        let mut draft = self.begin(path, rule, doing)?;
+        draft.fill(content, doing)?;
+        draft.commit(self, path, rule, doing)
+    }
+
+    /// Begins new content for `path`, unless something there forbids it.
+    fn begin(&self, path: &BackendPath, rule: Rule, doing: &str) -> Result<Draft> {
+        let (parent, name) = path.split()?;
+        let folder = match rule {
+            Rule::Replace => self.root().folder(parent, doing)?,
+            Rule::New | Rule::NewOrReplace => self.root().make_folder(parent, self.durability(), doing)?,
+        };
+        let old = replaceable(&folder, name, rule, doing)?;
+        Draft::begin(self, &folder, old.as_ref(), doing)
+    }
+
+    /// Replaces what is at `path` or, where that is a link, the file that it leads to.
+    fn replace(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
+        let doing = "update the file";
+        let target = self.target(path, doing)?;
+        let mut info = self.put(&target, content, Rule::Replace, doing)?;
+        info.path = path.clone();
+        Ok(info)
+    }
+
+    /// Where a file is, without a link at the end of its path.
+    fn target(&self, path: &BackendPath, doing: &str) -> Result<BackendPath> {
+        let (parent, name) = path.split()?;
+        let folder = self.root().folder(parent, doing)?;
+        if !Stat::at(&folder, name).map_err(|errno| failure(doing, errno))?.is_link() {
+            return Ok(path.clone());
+        }
+        let plain = self.root().without_links(path.as_str(), doing)?;
+        if plain.is_empty() {
+            return Err(is_a_directory(doing));
+        }
+        BackendPath::parse(&plain)
+    }
+
+    fn make_dir(&self, path: &BackendPath, overwrite: bool) -> Result<FileInfo> {
+        let doing = "create the directory";
+        let (parent, name) = path.split()?;
+        for _ in 0..ATTEMPTS {
+            let folder = self.root().make_folder(parent, self.durability(), doing)?;
+            match mkdirat(&folder, name, Mode::from_raw_mode(0o777)) {
+                Ok(()) => sync_folder(&folder, self.durability(), doing)?,
+                Err(Errno::EXIST) if overwrite => {}
+                Err(Errno::EXIST) => return Err(already_exists(doing)),
+                Err(Errno::NOENT) => continue, // the directory went away: it is made again
+                Err(errno) => return Err(failure(doing, errno)),
+            }
+            let info = match self.describe(path) {
+                Err(error) if error.is_not_found() => continue,
+                info => info?,
+            };
+            return match info.kind {
+                FileKind::Directory => Ok(info),
+                // A link that leads nowhere: say why.
+                FileKind::Symlink => Err(self.unfollowed(path, doing)),
+                _ => Err(failure(doing, Errno::NOTDIR)),
+            };
+        }
+        Err(contended(doing))
+    }
+
+    fn unfollowed(&self, path: &BackendPath, doing: &str) -> Error {
+        match self.root().without_links(path.as_str(), doing) {
+            Err(error) if error.kind() == ErrorKind::OutsideRoot => error,
+            _ => failure(doing, Errno::NOTDIR),
+        }
+    }
+
+    fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
+        let doing = "describe it";
+        for _ in 0..ATTEMPTS {
+            match self.root().open_at(path.as_str(), OFlags::PATH, doing) {
+                Ok(fd) => return Ok(Stat::of(fd).map_err(|errno| failure(doing, errno))?.info(path)),
+                Err(error) if path.is_root() || !may_be_link(&error) => return Err(error),
+                Err(error) => {
+                    // Nothing there, or a link that leads nowhere?
+                    let (parent, name) = path.split()?;
+                    match Stat::at(self.root().folder(parent, doing)?, name) {
+                        Ok(stat) if stat.is_link() => return Ok(stat.info(path)),
+                        Ok(_) => {} // it came this moment: look again
+                        Err(_) => return Err(error),
+                    }
+                }
+            }
+        }
+        Err(contended(doing))
+    }
+}
+
+/// The path as text; everything but describing and listing refuses the root.
+fn not_root(path: &BackendPath) -> Result<&str> {
+    path.split()?;
+    Ok(path.as_str())
+}
+
+/// Whether following a link may have failed so.
+fn may_be_link(error: &Error) -> bool {
+    use ErrorKind::{InvalidOperation, InvalidPath, NotADirectory, NotFound, OutsideRoot};
+    matches!(error.kind(), NotFound | OutsideRoot | InvalidPath | NotADirectory | InvalidOperation)
+}

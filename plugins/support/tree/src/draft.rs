@@ -1,0 +1,328 @@
+//! New content on its way to its name: invisible until it is whole.
+
+use std::io::Read;
+
+use f9_plugin_api::{BackendPath, Content, Error, ErrorKind, FileInfo, FileKind, Result};
+use rustix::{
+    fd::{AsFd, AsRawFd, OwnedFd},
+    fs::{
+        AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Uid, copy_file_range, fchmod, fchown, fsync, linkat,
+        openat, renameat, renameat_with,
+    },
+    io::{self, Errno, retry_on_intr},
+};
+
+use crate::{
+    Durability, Tree,
+    errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
+    resolve::{ATTEMPTS, sync_folder},
+    stat::Stat,
+    temp::Temp,
+};
+
+/// What a reader is read with.
+const CHUNK: usize = 256 << 10;
+
+/// What may be at the place of the new content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// Nothing.
+    New,
+    /// Nothing or a file.
+    NewOrReplace,
+    /// A file.
+    Replace,
+}
+
+impl Rule {
+    pub(crate) fn creating(overwrite: bool) -> Self {
+        if overwrite { Self::NewOrReplace } else { Self::New }
+    }
+}
+
+/// A file without a name, or with a temporary one. Dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    fd: OwnedFd,
+    temp: Option<Temp>,
+}
+
+impl Draft {
+    /// Begins new content for a name in `folder`, where `old` is now.
+    ///
+    /// What is to be new can do without a name until it is linked to its own; what replaces something is renamed to it
+    /// and needs one before.
+    pub(crate) fn begin(tree: &Tree, folder: impl AsFd, old: Option<&Stat>, doing: &str) -> Result<Self> {
+        if old.is_none()
+            && let Some(draft) = Self::unnamed(tree, &folder, doing)?
+        {
+            return Ok(draft);
+        }
+        let device = match old {
+            Some(old) => old.device,
+            None => Stat::of(&folder).map_err(|errno| failure(doing, errno))?.device,
+        };
+        let made = tree.temps().make(tree.root().as_fd(), folder, device);
+        let (temp, fd) = made.map_err(|errno| failure(doing, errno))?;
+        Ok(Self { fd, temp: Some(temp) })
+    }
+
+    /// A file that never had a name, if the file system offers it.
+    fn unnamed(tree: &Tree, folder: impl AsFd, doing: &str) -> Result<Option<Self>> {
+        if !tree.offers_unnamed() {
+            return Ok(None);
+        }
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        match retry_on_intr(|| openat(&folder, c".", flags, Mode::from_raw_mode(0o666))) {
+            Ok(fd) => Ok(Some(Self { fd, temp: None })),
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::ISDIR | Errno::NOSYS) => {
+                tree.set_no_unnamed();
+                Ok(None)
+            }
+            Err(errno) => Err(failure(doing, errno)),
+        }
+    }
+
+    /// Takes all of `content`.
+    pub(crate) fn fill(&mut self, content: Content<'_>, doing: &str) -> Result<()> {
+        match content {
+            Content::Bytes(bytes) => self.write(bytes, doing),
+            Content::Reader(reader) => read_all(reader, |piece| self.write(piece, doing)),
+        }
+    }
+
+    /// Adds `bytes`.
+    pub(crate) fn write(&mut self, mut bytes: &[u8], doing: &str) -> Result<()> {
+        while !bytes.is_empty() {
+            match retry_on_intr(|| io::write(&self.fd, bytes)) {
+                Ok(0) => return Err(failure(doing, Errno::NOSPC)),
+                Ok(written) => bytes = &bytes[written..],
+                Err(errno) => return Err(failure(doing, errno)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the first `size` bytes of a file; fewer are an error.
+    pub(crate) fn copy(&mut self, from: &OwnedFd, size: u64, doing: &str) -> Result<()> {
+        copy_content(from, &self.fd, size).map_err(|errno| failure(doing, errno))
+    }
+
+    /// Gives the file these permissions, less what the process masks.
+    pub(crate) fn set_mode(&self, mode: u32, doing: &str) -> Result<()> {
+        fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))
+    }
+
+    /// Makes the content that of the file at `path`, in one step.
+    pub(crate) fn commit(
+        mut self,
+        tree: &Tree,
+        path: &BackendPath,
+        rule: Rule,
+        doing: &str,
+    ) -> Result<FileInfo> {
+        let durability = tree.durability();
+        let (mut stat, mut synced) = (self.look(doing)?, false);
+        let (parent, name) = path.split()?;
+        for _ in 0..ATTEMPTS {
+            let folder = match rule {
+                Rule::Replace => tree.root().folder(parent, doing)?,
+                Rule::New | Rule::NewOrReplace => tree.root().make_folder(parent, durability, doing)?,
+            };
+            let old = if rule == Rule::New { None } else { replaceable(&folder, name, rule, doing)? };
+            if let Some(old) = &old {
+                self.keep_owner_and_mode(&mut stat, old, doing)?;
+            }
+            if durability == Durability::Fsync && !std::mem::replace(&mut synced, true) {
+                fsync(&self.fd).map_err(|errno| failure(doing, errno))?;
+            }
+            let placed = match &old {
+                Some(old) => self.replace(tree, &folder, name, old),
+                None => self.link(tree, &folder, name),
+            };
+            match placed {
+                Ok(()) => {
+                    sync_folder(&folder, durability, doing)?;
+                    return Ok(stat.info(path));
+                }
+                Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
+                // Something came or went meanwhile, or the directory did: look again.
+                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(errno) => return Err(failure(doing, errno)),
+            }
+        }
+        Err(contended(doing))
+    }
+
+    fn look(&self, doing: &str) -> Result<Stat> {
+        let mut stat = Stat::of(&self.fd).map_err(|errno| failure(doing, errno))?;
+        stat.kind = FileKind::File;
+        Ok(stat)
+    }
+
+    /// A file that is replaced stays as accessible as it was. Its owner can be kept only by those who may.
+    fn keep_owner_and_mode(&self, stat: &mut Stat, old: &Stat, doing: &str) -> Result<()> {
+        if !old.is_file() {
+            return Ok(());
+        }
+        if stat.owner != old.owner {
+            let (user, group) = old.owner;
+            // Without the right to give files away the new content belongs to who wrote it, as with every editor.
+            let _ = fchown(&self.fd, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
+            stat.owner = old.owner;
+        }
+        if stat.mode != old.mode {
+            self.set_mode(old.mode, doing)?;
+            stat.mode = old.mode;
+        }
+        Ok(())
+    }
+
+    /// Takes the place of what is at `name`.
+    fn replace(&mut self, tree: &Tree, folder: impl AsFd, name: &str, old: &Stat) -> io::Result<()> {
+        let temp = match self.temp.take() {
+            Some(temp) => temp,
+            None => {
+                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| self.link_unnamed(place, free);
+                tree.temps().with_name(tree.root().as_fd(), &folder, old.device, link)?.0
+            }
+        };
+        match renameat(temp.folder(), temp.name(), folder, name) {
+            Ok(()) => {
+                temp.keep();
+                Ok(())
+            }
+            Err(errno) => {
+                self.temp = Some(temp);
+                Err(errno)
+            }
+        }
+    }
+
+    /// Takes `name` if it is free: `EEXIST` if it is not.
+    fn link(&mut self, tree: &Tree, folder: impl AsFd, name: &str) -> io::Result<()> {
+        let Some(temp) = self.temp.take() else {
+            return match self.link_unnamed(&folder, name) {
+                Err(Errno::NOENT) if Stat::of(&folder)?.links > 0 => self.get_name(tree, &folder),
+                linked => linked,
+            };
+        };
+        match rename_new(&temp, folder, name) {
+            Ok(()) => {
+                temp.keep();
+                Ok(())
+            }
+            Err(errno) => {
+                self.temp = Some(temp);
+                Err(errno)
+            }
+        }
+    }
+
+    fn link_unnamed(&self, folder: impl AsFd, name: &str) -> io::Result<()> {
+        match linkat(&self.fd, c"", &folder, name, AtFlags::EMPTY_PATH) {
+            // Kernels before 6.10 ask for a capability, and say "no such file" without it.
+            Err(Errno::NOENT | Errno::PERM | Errno::INVAL) => {
+                let path = format!("/proc/self/fd/{}", self.fd.as_raw_fd());
+                linkat(CWD, path, folder, name, AtFlags::SYMLINK_FOLLOW)
+            }
+            linked => linked,
+        }
+    }
+
+    /// Moves the content to a file with a temporary name, where a file without one cannot get any (an older kernel
+    /// without /proc). Answers `ENOENT` to be tried again.
+    fn get_name(&mut self, tree: &Tree, folder: impl AsFd) -> io::Result<()> {
+        tree.set_no_unnamed();
+        let stat = Stat::of(&self.fd)?;
+        let (temp, fd) = tree.temps().make(tree.root().as_fd(), folder, stat.device)?;
+        copy_content(&self.fd, &fd, stat.size)?;
+        if tree.durability() == Durability::Fsync {
+            fsync(&fd)?;
+        }
+        *self = Self { fd, temp: Some(temp) };
+        Err(Errno::NOENT)
+    }
+}
+
+/// Looks at what is to be replaced: a file, a link, or by the rule nothing.
+pub(crate) fn replaceable(folder: impl AsFd, name: &str, rule: Rule, doing: &str) -> Result<Option<Stat>> {
+    match Stat::at(folder, name) {
+        Ok(_) if rule == Rule::New => Err(already_exists(doing)),
+        Ok(old) if old.is_dir() => Err(is_a_directory(doing)),
+        Ok(old) if old.is_file() || old.is_link() => Ok(Some(old)),
+        Ok(_) => Err(not_a_regular_file(doing)),
+        Err(Errno::NOENT) if rule != Rule::Replace => Ok(None),
+        Err(errno) => Err(failure(doing, errno)),
+    }
+}
+
+/// Reads to the end, piece by piece.
+pub(crate) fn read_all(reader: &mut dyn Read, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        match reader.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(length) => take(buffer.get(..length).ok_or_else(broken_reader)?)?,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Error::from(error)),
+        }
+    }
+}
+
+fn broken_reader() -> Error {
+    Error::new(
+        ErrorKind::InvalidOperation,
+        "the reader of the content claims more bytes than it was asked for",
+    )
+}
+
+/// Copies the first `size` bytes, inside the file system where it can.
+fn copy_content(from: &OwnedFd, to: &OwnedFd, size: u64) -> io::Result<()> {
+    let mut at = 0;
+    while at < size {
+        let left = usize::try_from(size - at).unwrap_or(usize::MAX).min(1 << 30);
+        let (mut from_at, mut to_at) = (at, at);
+        match copy_file_range(from, Some(&mut from_at), to, Some(&mut to_at), left) {
+            Ok(0) => return copy_through_memory(from, to, at, size),
+            Ok(copied) => at += copied as u64,
+            Err(Errno::INTR) => {}
+            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
+                return copy_through_memory(from, to, at, size);
+            }
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+fn copy_through_memory(from: &OwnedFd, to: &OwnedFd, mut at: u64, size: u64) -> io::Result<()> {
+    let mut buffer = vec![0; CHUNK];
+    while at < size {
+        let wanted = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
+        let length = retry_on_intr(|| io::pread(from, &mut buffer[..wanted], at))?;
+        if length == 0 {
+            return Err(Errno::AGAIN); // it was cut short meanwhile
+        }
+        let mut piece = &buffer[..length];
+        while !piece.is_empty() {
+            let written = retry_on_intr(|| io::pwrite(to, piece, at))?;
+            piece = &piece[written..];
+            at += written as u64;
+        }
+    }
+    Ok(())
+}
+
+/// Gives a temporary file its own name if that is free.
+fn rename_new(temp: &Temp, folder: impl AsFd, name: &str) -> io::Result<()> {
+    match renameat_with(temp.folder(), temp.name(), &folder, name, RenameFlags::NOREPLACE) {
+        // The file system has no such rename: a link is as exclusive, and the temporary name goes afterwards.
+        Err(Errno::INVAL | Errno::NOSYS) => {
+            linkat(temp.folder(), temp.name(), folder, name, AtFlags::empty())?;
+            let _ = rustix::fs::unlinkat(temp.folder(), temp.name(), AtFlags::empty());
+            Ok(())
+        }
+        renamed => renamed,
+    }
+}

@@ -1,0 +1,274 @@
+//! The names that new content has before it gets its own, and their removal when a process died over them.
+//!
+//! They lie in one directory at the root, `.f9-tmp`, so that finding what a killed process left behind costs one look and
+//! no walk through the tree. Each open tree that needs such names has a lock file there, held with `flock`, which ends
+//! with the process however it ends, in any container and across PID namespaces; its names start with the lock's. The
+//! directory is made when it is first needed and goes with the last tree that used it.
+
+use std::{
+    ffi::CStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use rustix::{
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat},
+    io::{self, Errno},
+};
+
+use crate::stat::{Device, Stat};
+
+/// No name that starts so, in upper or lower case, can be reached or is listed.
+const PREFIX: &[u8] = b".f9-tmp";
+const DIRECTORY: &CStr = c".f9-tmp";
+
+const OPEN_DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const MAKE_FILE: OFlags =
+    OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Whether a name is kept for temporary files. Case does not matter, because to some file systems it does not.
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
+    name.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+}
+
+/// The temporary names of one open tree.
+#[derive(Debug, Default)]
+pub(crate) struct Temps(Mutex<Option<Arc<Session>>>);
+
+/// A lock file and the names that go with it.
+#[derive(Debug)]
+struct Session {
+    directory: OwnedFd,
+    device: Device,
+    id: String,
+    /// Open for as long as the lock is to be held.
+    _lock: OwnedFd,
+}
+
+/// A temporary file that is removed when this is dropped, unless it has got its own name.
+#[derive(Debug)]
+pub(crate) struct Temp {
+    place: Place,
+    name: String,
+    is_there: bool,
+}
+
+#[derive(Debug)]
+enum Place {
+    Session(Arc<Session>),
+    /// Beside the file it is to become: where `.f9-tmp` is on another file system or cannot be made.
+    Beside(OwnedFd),
+}
+
+impl Temps {
+    /// Makes an empty file with a temporary name on `device`, the file system of `beside`.
+    pub(crate) fn make(
+        &self,
+        root: BorrowedFd<'_>,
+        beside: impl AsFd,
+        device: Device,
+    ) -> io::Result<(Temp, OwnedFd)> {
+        self.with_name(root, beside, device, |folder, name| {
+            openat(folder, name, MAKE_FILE, Mode::from_raw_mode(0o666))
+        })
+    }
+
+    /// Finds a free temporary name on `device` and lets `fill` use it.
+    pub(crate) fn with_name<T>(
+        &self,
+        root: BorrowedFd<'_>,
+        beside: impl AsFd,
+        device: Device,
+        fill: impl Fn(BorrowedFd<'_>, &str) -> io::Result<T>,
+    ) -> io::Result<(Temp, T)> {
+        // The directory may have been removed by somebody who cleaned the root: once, a new one is made.
+        for _ in 0..2 {
+            let Some(session) = self.session(root) else { break };
+            if session.device != device {
+                break;
+            }
+            let name = format!("{}-{:x}", session.id, next_number());
+            match fill(session.directory.as_fd(), &name) {
+                Ok(made) => return Ok((Temp { place: Place::Session(session), name, is_there: true }, made)),
+                Err(Errno::NOENT) => self.forget(&session),
+                Err(errno) => return Err(errno),
+            }
+        }
+        let folder =
+            openat(&beside, c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        let name = format!(".f9-tmp-{}-{:x}", new_id(), next_number());
+        let made = fill(folder.as_fd(), &name)?;
+        Ok((Temp { place: Place::Beside(folder), name, is_there: true }, made))
+    }
+
+    /// Removes what this tree no longer needs, and the directory if nobody else does.
+    pub(crate) fn close(&mut self, root: BorrowedFd<'_>) {
+        let session = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(session) = session {
+            // Whatever cannot be removed is hidden, and swept when the root is next opened.
+            let _ = unlinkat(&session.directory, session.id.as_str(), AtFlags::empty());
+            let _ = unlinkat(root, DIRECTORY, AtFlags::REMOVEDIR);
+        }
+    }
+
+    /// The session of this tree, begun if need be; `None` where the root does not allow one.
+    fn session(&self, root: BorrowedFd<'_>) -> Option<Arc<Session>> {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.is_none() {
+            *current = Session::begin(root).ok().map(Arc::new);
+        }
+        current.clone()
+    }
+
+    fn forget(&self, session: &Arc<Session>) {
+        let mut current = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
+            *current = None;
+        }
+    }
+}
+
+impl Session {
+    fn begin(root: BorrowedFd<'_>) -> io::Result<Self> {
+        // Others may remove the directory or sweep the lock between two of these steps.
+        for _ in 0..16 {
+            match Self::try_begin(root) {
+                Err(Errno::NOENT | Errno::EXIST | Errno::AGAIN) => {}
+                begun => return begun,
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    fn try_begin(root: BorrowedFd<'_>) -> io::Result<Self> {
+        match mkdirat(root, DIRECTORY, Mode::RWXU) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno),
+        }
+        let directory = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty())?;
+        let id = new_id();
+        let lock = openat(&directory, id.as_str(), MAKE_FILE, Mode::RUSR | Mode::WUSR)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+        if Stat::of(&lock)?.links == 0 {
+            return Err(Errno::AGAIN); // swept before it was locked
+        }
+        let device = Stat::of(&directory)?.device;
+        Ok(Self { directory, device, id, _lock: lock })
+    }
+}
+
+impl Temp {
+    pub(crate) fn folder(&self) -> BorrowedFd<'_> {
+        match &self.place {
+            Place::Session(session) => session.directory.as_fd(),
+            Place::Beside(folder) => folder.as_fd(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file has got its own name: there is nothing to remove any more.
+    pub(crate) fn keep(mut self) {
+        self.is_there = false;
+    }
+}
+
+impl Drop for Temp {
+    fn drop(&mut self) {
+        if self.is_there {
+            // If this fails, the name stays hidden and is swept when the root is next opened.
+            let _ = unlinkat(self.folder(), self.name.as_str(), AtFlags::empty());
+        }
+    }
+}
+
+/// Removes what processes that are gone have left behind. Whatever cannot be removed stays hidden.
+pub(crate) fn sweep(root: BorrowedFd<'_>) {
+    if let Ok(directory) = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty()) {
+        // A failure here is no reason to refuse the tree: nothing depends on the leftovers.
+        let _ = sweep_sessions(&directory);
+        let _ = unlinkat(root, DIRECTORY, AtFlags::REMOVEDIR);
+    }
+}
+
+fn sweep_sessions(directory: &OwnedFd) -> io::Result<()> {
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        match name.split_once('-') {
+            None if name.bytes().all(|byte| byte.is_ascii_hexdigit()) => sweep_session(directory, name)?,
+            // The lock is made before the names that go with it and removed after them.
+            Some((id, _)) if !exists(directory, id)? => remove(directory, name)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Removes a lock file and what goes with it, if nobody holds it.
+fn sweep_session(directory: &OwnedFd, id: &str) -> io::Result<()> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let lock = match openat(directory, id, flags, Mode::empty()) {
+        Err(Errno::NOENT | Errno::ACCESS) => return Ok(()),
+        opened => opened?,
+    };
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name.strip_prefix(id.as_bytes()).is_some_and(|rest| rest.starts_with(b"-")) {
+            remove(directory, entry.file_name())?;
+        }
+    }
+    remove(directory, id)
+}
+
+fn exists(directory: &OwnedFd, name: &str) -> io::Result<bool> {
+    match Stat::at(directory, name) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn remove(directory: &OwnedFd, name: impl rustix::path::Arg) -> io::Result<()> {
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Err(Errno::NOENT) => Ok(()), // another sweeper was faster
+        removed => removed,
+    }
+}
+
+/// An id that is most likely free: names are made exclusively, so a clash is seen and another id taken.
+fn new_id() -> String {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("{:x}{:08x}{:08x}", now.as_nanos(), std::process::id(), next_number())
+}
+
+fn next_number() -> u64 {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_so_in_any_case() {
+        for name in [".f9-tmp", ".F9-TMP", ".f9-tmp-1", ".f9-tmpx"] {
+            assert!(is_reserved(name.as_bytes()), "{name}");
+        }
+        for name in [".f9", "f9-tmp", "x.f9-tmp", ".f9-tm"] {
+            assert!(!is_reserved(name.as_bytes()), "{name}");
+        }
+    }
+}
