@@ -16,8 +16,8 @@ use std::{
 };
 
 use f9_plugin_api::{
-    BackendPath, ByteRange, Bytes, Content, CreateOptions, DeleteOptions, Entries, Error, ErrorKind, FileBackend,
-    FileInfo, FileKind, ListOptions, Result, UpdateMode,
+    BackendPath, ByteRange, Bytes, Content, CreateOptions, DeleteOptions, Entries, Error, ErrorKind,
+    FileBackend, FileInfo, FileKind, ListOptions, Result, UpdateMode,
 };
 use rustix::{
     fd::OwnedFd,
@@ -190,8 +190,7 @@ impl Arena {
     fn under_attack<T>(&self, work: impl FnOnce() -> T) -> T {
         let stop = AtomicBool::new(false);
         let hold = |path: &Path| open(path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).unwrap();
-        let (root, g, p) =
-            (hold(&self.root()), hold(&self.root().join("g")), hold(&self.root().join("g/p")));
+        let (root, g, p) = (hold(&self.root()), hold(&self.root().join("g")), hold(&self.root().join("g/p")));
         thread::scope(|scope| {
             scope.spawn(|| swap(&root, "g", &stop, || ()));
             scope.spawn(|| swap(&g, "p", &stop, || ()));
