@@ -11,7 +11,7 @@ use rustix::{
 
 use crate::{
     Tree, append,
-    draft::{Draft, Rule, replaceable},
+    draft::{Draft, Rule, Spot, read_all},
     errors::{already_exists, contended, failure, is_a_directory},
     listing::Listing,
     read::{self, FileReader},
@@ -27,7 +27,7 @@ impl FileBackend for Tree {
     }
 
     fn create(&self, path: &BackendPath, content: Content<'_>, options: CreateOptions) -> Result<FileInfo> {
-        self.on(path, || self.put(path, content, Rule::creating(options.overwrite), "create the file"))
+        self.on(path, || self.create_file(path, content, Rule::creating(options.overwrite)))
     }
 
     fn create_dir(&self, path: &BackendPath, options: CreateOptions) -> Result<FileInfo> {
@@ -77,19 +77,21 @@ impl FileBackend for Tree {
     }
 
     fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.on(to, || not_root(to).map(drop))?;
         let source =
             self.on(from, || read::open_file(self.root(), not_root(from)?, OFlags::RDONLY, "copy the file"));
         let (source, stat) = source?;
         self.on(to, || {
             let doing = "copy the file here";
             let rule = Rule::creating(options.overwrite);
-            let mut draft = self.begin(to, rule, doing)?;
+            let mut draft = Draft::begin(self, &Spot::preview(self, to, rule, doing)?, doing)?;
             draft.copy(&source, stat.size, doing)?;
-            draft.commit(self, to, rule, doing)
+            draft.commit(self, to, None, rule, doing)
         })
     }
 
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.on(to, || not_root(to).map(drop))?;
         let source = self.on(from, || Source::find(self, from))?;
         self.on(to, || source.move_to(self, from, to, options.overwrite))
     }
@@ -101,44 +103,53 @@ impl Tree {
         self.root().check(path).and_then(|()| work()).map_err(|error| error.at(path))
     }
 
-    fn put(&self, path: &BackendPath, content: Content<'_>, rule: Rule, doing: &str) -> Result<FileInfo> {
-        let mut draft = self.begin(path, rule, doing)?;
-        draft.fill(content, doing)?;
-        draft.commit(self, path, rule, doing)
+    /// Stores `content` at `path`, which is the `spot`.
+    fn put<'t>(
+        &'t self,
+        path: &BackendPath,
+        spot: Spot<'t>,
+        content: Content<'_>,
+        rule: Rule,
+        doing: &str,
+    ) -> Result<FileInfo> {
+        let mut draft = Draft::begin(self, &spot, doing)?;
+        match content {
+            Content::Bytes(bytes) => {
+                draft.write(bytes, doing)?;
+                draft.commit(self, path, Some(spot), rule, doing)
+            }
+            // That takes its time, so the spot is looked at again.
+            Content::Reader(reader) => {
+                read_all(reader, |piece| draft.write(piece, doing))?;
+                draft.commit(self, path, None, rule, doing)
+            }
+        }
     }
 
-    /// Begins new content for `path`, unless something there forbids it.
-    fn begin(&self, path: &BackendPath, rule: Rule, doing: &str) -> Result<Draft> {
-        let (parent, name) = path.split()?;
-        let folder = match rule {
-            Rule::Replace => self.root().folder(parent, doing)?,
-            Rule::New | Rule::NewOrReplace => self.root().make_folder(parent, self.durability(), doing)?,
+    fn create_file(&self, path: &BackendPath, content: Content<'_>, rule: Rule) -> Result<FileInfo> {
+        let doing = "create the file";
+        let spot = match content {
+            Content::Bytes(_) => Spot::find(self, path, rule, doing)?,
+            Content::Reader(_) => Spot::preview(self, path, rule, doing)?,
         };
-        let old = replaceable(&folder, name, rule, doing)?;
-        Draft::begin(self, &folder, old.as_ref(), doing)
+        self.put(path, spot, content, rule, doing)
     }
 
     /// Replaces what is at `path` or, where that is a link, the file that it leads to.
     fn replace(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
-        let doing = "update the file";
-        let target = self.target(path, doing)?;
-        let mut info = self.put(&target, content, Rule::Replace, doing)?;
-        info.path = path.clone();
-        Ok(info)
-    }
-
-    /// Where a file is, without a link at the end of its path.
-    fn target(&self, path: &BackendPath, doing: &str) -> Result<BackendPath> {
-        let (parent, name) = path.split()?;
-        let folder = self.root().folder(parent, doing)?;
-        if !Stat::at(&folder, name).map_err(|errno| failure(doing, errno))?.is_link() {
-            return Ok(path.clone());
+        let (rule, doing) = (Rule::Replace, "update the file");
+        let spot = Spot::find(self, path, rule, doing)?;
+        if !spot.is_link() {
+            return self.put(path, spot, content, rule, doing);
         }
         let plain = self.root().without_links(path.as_str(), doing)?;
         if plain.is_empty() {
             return Err(is_a_directory(doing));
         }
-        BackendPath::parse(&plain)
+        let target = BackendPath::parse(&plain)?;
+        let mut info = self.put(&target, Spot::find(self, &target, rule, doing)?, content, rule, doing)?;
+        info.path = path.clone();
+        Ok(info)
     }
 
     fn make_dir(&self, path: &BackendPath, overwrite: bool) -> Result<FileInfo> {
