@@ -140,8 +140,10 @@ impl Removal<'_> {
             above.stays = true;
             return Ok(());
         }
-        if let Err(error) = removed(unlinkat(fd, done.name.as_c_str(), AtFlags::REMOVEDIR)) {
-            self.fail(error);
+        match unlinkat(fd, done.name.as_c_str(), AtFlags::REMOVEDIR) {
+            // Others put something into it meanwhile: the whole is gone over again.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            done => removed(done).unwrap_or_else(|error| self.fail(error)),
         }
         Ok(())
     }
