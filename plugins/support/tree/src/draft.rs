@@ -135,6 +135,10 @@ impl Draft {
                 tree.set_no_unnamed();
                 Ok(None)
             }
+            // What ext4 says of a directory that was removed meanwhile.
+            Err(Errno::PERM) if Stat::of(&folder).is_ok_and(|stat| stat.is_unlinked) => {
+                Err(failure(doing, Errno::NOENT))
+            }
             Err(errno) => Err(failure(doing, errno)),
         }
     }
