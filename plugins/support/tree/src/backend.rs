@@ -16,7 +16,7 @@ use crate::{
     listing::Listing,
     read::{self, FileReader},
     rename::Source,
-    resolve::{ATTEMPTS, sync_folder},
+    resolve::{attempts, sync_folder},
     stat::Stat,
     write::Writer,
 };
@@ -145,7 +145,7 @@ impl Tree {
     fn make_dir(&self, path: &BackendPath, overwrite: bool) -> Result<FileInfo> {
         let doing = "create the directory";
         let (parent, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let folder = self.root().make_folder(parent, self.durability(), doing)?;
             match mkdirat(&folder, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => sync_folder(&folder, self.durability(), doing)?,
@@ -177,7 +177,7 @@ impl Tree {
 
     fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
         let doing = "describe it";
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             match self.root().open_at(path.as_str(), OFlags::PATH, doing) {
                 Ok(fd) => return Ok(Stat::of(fd).map_err(|errno| failure(doing, errno))?.info(path)),
                 Err(error) if path.is_root() || !may_be_link(&error) => return Err(error),

@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     Durability, Tree,
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
-    resolve::{ATTEMPTS, Folder, sync_folder},
+    resolve::{Folder, attempts, sync_folder},
     stat::Stat,
     temp::Temp,
 };
@@ -96,7 +96,7 @@ impl Draft {
         look: impl Fn() -> Result<Spot<'t>>,
         doing: &str,
     ) -> Result<(Self, Spot<'t>)> {
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let spot = look()?;
             match Self::begin(tree, &spot, doing) {
                 Err(error) if error.is_not_found() => {}
@@ -177,7 +177,7 @@ impl Draft {
     ) -> Result<FileInfo> {
         let (mut stat, mut synced) = (self.look(doing)?, false);
         let (_, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let Spot { folder, old } = match spot.take() {
                 Some(spot) => spot,
                 None => Spot::find(tree, path, rule, doing)?,
