@@ -16,7 +16,7 @@ use crate::{
     listing::Listing,
     read::{self, FileReader},
     rename::Source,
-    resolve::{ATTEMPTS, sync_folder},
+    resolve::{attempts, sync_folder},
     stat::Stat,
     write::Writer,
 };
@@ -27,7 +27,7 @@ impl FileBackend for Tree {
     }
 
     fn create(&self, path: &BackendPath, content: Content<'_>, options: CreateOptions) -> Result<FileInfo> {
-        self.on(path, || self.create_file(path, content, Rule::creating(options.overwrite)))
+        self.on(path, || self.put(path, content, Rule::creating(options.overwrite), "create the file"))
     }
 
     fn create_dir(&self, path: &BackendPath, options: CreateOptions) -> Result<FileInfo> {
@@ -84,7 +84,7 @@ impl FileBackend for Tree {
         self.on(to, || {
             let doing = "copy the file here";
             let rule = Rule::creating(options.overwrite);
-            let mut draft = Draft::begin(self, &Spot::preview(self, to, rule, doing)?, doing)?;
+            let (mut draft, _) = Draft::start(self, || Spot::preview(self, to, rule, doing), doing)?;
             draft.copy(&source, stat.size, doing)?;
             draft.commit(self, to, None, rule, doing)
         })
@@ -103,59 +103,49 @@ impl Tree {
         self.root().check(path).and_then(|()| work()).map_err(|error| error.at(path))
     }
 
-    /// Stores `content` at `path`, which is the `spot`.
-    fn put<'t>(
-        &'t self,
-        path: &BackendPath,
-        spot: Spot<'t>,
-        content: Content<'_>,
-        rule: Rule,
-        doing: &str,
-    ) -> Result<FileInfo> {
-        let mut draft = Draft::begin(self, &spot, doing)?;
+    /// Stores `content` at `path`, where what is there complies with the rule.
+    fn put(&self, path: &BackendPath, content: Content<'_>, rule: Rule, doing: &str) -> Result<FileInfo> {
         match content {
             Content::Bytes(bytes) => {
+                let (mut draft, spot) = Draft::start(self, || Spot::find(self, path, rule, doing), doing)?;
                 draft.write(bytes, doing)?;
                 draft.commit(self, path, Some(spot), rule, doing)
             }
             // That takes its time, so the spot is looked at again.
             Content::Reader(reader) => {
+                let (mut draft, _) = Draft::start(self, || Spot::preview(self, path, rule, doing), doing)?;
                 read_all(reader, |piece| draft.write(piece, doing))?;
                 draft.commit(self, path, None, rule, doing)
             }
         }
     }
 
-    fn create_file(&self, path: &BackendPath, content: Content<'_>, rule: Rule) -> Result<FileInfo> {
-        let doing = "create the file";
-        let spot = match content {
-            Content::Bytes(_) => Spot::find(self, path, rule, doing)?,
-            Content::Reader(_) => Spot::preview(self, path, rule, doing)?,
-        };
-        self.put(path, spot, content, rule, doing)
-    }
-
     /// Replaces what is at `path` or, where that is a link, the file that it leads to.
     fn replace(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
-        let (rule, doing) = (Rule::Replace, "update the file");
-        let spot = Spot::find(self, path, rule, doing)?;
-        if !spot.is_link() {
-            return self.put(path, spot, content, rule, doing);
-        }
-        let plain = self.root().without_links(path.as_str(), doing)?;
-        if plain.is_empty() {
-            return Err(is_a_directory(doing));
-        }
-        let target = BackendPath::parse(&plain)?;
-        let mut info = self.put(&target, Spot::find(self, &target, rule, doing)?, content, rule, doing)?;
+        let doing = "update the file";
+        let target = self.target(path, doing)?;
+        let mut info = self.put(target.as_ref().unwrap_or(path), content, Rule::Replace, doing)?;
         info.path = path.clone();
         Ok(info)
+    }
+
+    /// Where the link at `path` leads; `None` if it is no link.
+    fn target(&self, path: &BackendPath, doing: &str) -> Result<Option<BackendPath>> {
+        let (parent, name) = path.split()?;
+        let folder = self.root().folder(parent, doing)?;
+        if !Stat::at(&folder, name).map_err(|errno| failure(doing, errno))?.is_link() {
+            return Ok(None);
+        }
+        match self.root().without_links(path.as_str(), doing)? {
+            plain if plain.is_empty() => Err(is_a_directory(doing)),
+            plain => BackendPath::parse(&plain).map(Some),
+        }
     }
 
     fn make_dir(&self, path: &BackendPath, overwrite: bool) -> Result<FileInfo> {
         let doing = "create the directory";
         let (parent, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let folder = self.root().make_folder(parent, self.durability(), doing)?;
             match mkdirat(&folder, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => sync_folder(&folder, self.durability(), doing)?,
@@ -187,7 +177,7 @@ impl Tree {
 
     fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
         let doing = "describe it";
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             match self.root().open_at(path.as_str(), OFlags::PATH, doing) {
                 Ok(fd) => return Ok(Stat::of(fd).map_err(|errno| failure(doing, errno))?.info(path)),
                 Err(error) if path.is_root() || !may_be_link(&error) => return Err(error),

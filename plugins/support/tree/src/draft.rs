@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     Durability, Tree,
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
-    resolve::{ATTEMPTS, Folder, sync_folder},
+    resolve::{Folder, attempts, sync_folder},
     stat::Stat,
     temp::Temp,
 };
@@ -60,16 +60,12 @@ impl<'t> Spot<'t> {
         Ok(Self { folder, old })
     }
 
-    pub(crate) fn is_link(&self) -> bool {
-        self.old.as_ref().is_some_and(Stat::is_link)
-    }
-
-    /// As [`find`](Self::find) for what is to be created, but makes nothing and refuses at once what is there and is not to be replaced: for
+    /// As [`find`](Self::find), but makes nothing and refuses at once what is there and is not to be replaced: for
     /// content that takes its time to come.
     pub(crate) fn preview(tree: &'t Tree, path: &BackendPath, rule: Rule, doing: &str) -> Result<Self> {
         let (mut parent, name) = path.split()?;
         match tree.root().folder(parent, doing) {
-            Err(error) if error.is_not_found() => {}
+            Err(error) if error.is_not_found() && rule != Rule::Replace => {}
             folder => {
                 let folder = folder?;
                 let old = replaceable(&folder, name, rule, doing)?;
@@ -94,11 +90,25 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Begins new content for `spot`.
-    ///
+    /// Begins new content for the spot that `look` finds, which can go away meanwhile.
+    pub(crate) fn start<'t>(
+        tree: &'t Tree,
+        look: impl Fn() -> Result<Spot<'t>>,
+        doing: &str,
+    ) -> Result<(Self, Spot<'t>)> {
+        for _ in attempts() {
+            let spot = look()?;
+            match Self::begin(tree, &spot, doing) {
+                Err(error) if error.is_not_found() => {}
+                begun => return Ok((begun?, spot)),
+            }
+        }
+        Err(contended(doing))
+    }
+
     /// What is to be new can do without a name until it is linked to its own; what replaces something is renamed to it
     /// and needs one before.
-    pub(crate) fn begin(tree: &Tree, spot: &Spot<'_>, doing: &str) -> Result<Self> {
+    fn begin(tree: &Tree, spot: &Spot<'_>, doing: &str) -> Result<Self> {
         if spot.old.is_none()
             && let Some(draft) = Self::unnamed(tree, &spot.folder, doing)?
         {
@@ -124,6 +134,10 @@ impl Draft {
             Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::ISDIR | Errno::NOSYS) => {
                 tree.set_no_unnamed();
                 Ok(None)
+            }
+            // What ext4 says of a directory that was removed meanwhile.
+            Err(Errno::PERM) if Stat::of(&folder).is_ok_and(|stat| stat.is_unlinked) => {
+                Err(failure(doing, Errno::NOENT))
             }
             Err(errno) => Err(failure(doing, errno)),
         }
@@ -163,7 +177,7 @@ impl Draft {
     ) -> Result<FileInfo> {
         let (mut stat, mut synced) = (self.look(doing)?, false);
         let (_, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let Spot { folder, old } = match spot.take() {
                 Some(spot) => spot,
                 None => Spot::find(tree, path, rule, doing)?,

@@ -24,7 +24,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn open(tree: Tree, path: &BackendPath, overwrite: bool) -> Result<Self> {
         let rule = Rule::creating(overwrite);
-        let draft = Draft::begin(&tree, &Spot::preview(&tree, path, rule, DOING)?, DOING)?;
+        let (draft, _) = Draft::start(&tree, || Spot::preview(&tree, path, rule, DOING), DOING)?;
         Ok(Self { tree, path: path.clone(), rule, draft: Some(draft) })
     }
 

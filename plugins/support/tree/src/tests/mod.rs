@@ -2,6 +2,8 @@
 
 mod attack;
 mod basics;
+mod faults;
+mod hostile;
 mod kill;
 mod links;
 mod model;

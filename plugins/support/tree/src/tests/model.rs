@@ -30,7 +30,9 @@ impl Fresh {
 
 #[test]
 fn the_tree_keeps_the_contract() {
-    for (resolver, durability) in super::WAYS {
+    // The suite makes thousands of files: waiting for the disk each time takes long.
+    let ways = super::WAYS.into_iter().filter(|(_, durability)| full() || *durability == Durability::None);
+    for (resolver, durability) in ways {
         let kept = std::sync::Mutex::new(Vec::new());
         let report = conformance::run(|| {
             let Fresh { tree, _directory } = Fresh::new(resolver, durability);

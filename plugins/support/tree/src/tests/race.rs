@@ -9,7 +9,7 @@ use std::{
     thread,
 };
 
-use f9_plugin_api::{CreateOptions, DeleteOptions, FileBackend, UpdateMode};
+use f9_plugin_api::{CreateOptions, DeleteOptions, ErrorKind, FileBackend, UpdateMode};
 
 use super::{Place, child_directory, full, parse, run_again};
 use crate::{Tree, TreeOptions};
@@ -156,14 +156,17 @@ fn creators_and_deleters_of_the_same_directories_do_not_trip_over_each_other() {
             scope.spawn(move || {
                 for i in 0..rounds {
                     let path = parse(&format!("a/b/c/{who}-{i}"));
-                    tree.create(&path, "x".into(), CreateOptions::default()).unwrap();
+                    match tree.create(&path, "x".into(), CreateOptions::default()) {
+                        Ok(_) => {}
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}"),
+                    }
                 }
             });
         }
         scope.spawn(|| {
             for _ in 0..rounds {
                 match place.tree.delete(&parse("a"), DeleteOptions::default().recursive(true)) {
-                    Ok(()) => {}
+                    Ok(()) => thread::yield_now(),
                     Err(error) => assert!(error.is_not_found() || error.is_retryable(), "{error:?}"),
                 }
             }
