@@ -192,6 +192,11 @@ impl Plugin {
         &self.inner.manifest
     }
 
+    /// What ends the operations of its backends.
+    pub(crate) fn cancel_token(&self) -> &CancelToken {
+        &self.inner.services.cancel
+    }
+
     /// The JSON Schema of its options; secrets are marked `writeOnly`.
     ///
     /// # Errors
