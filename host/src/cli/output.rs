@@ -124,7 +124,8 @@ impl Output {
         self.tell(error);
     }
 
-    fn tell(&self, error: &Error) {
+    /// Tells an error, whatever the exit code will be.
+    pub(crate) fn tell(&self, error: &Error) {
         self.progress.clear();
         if self.json {
             eprintln!("{}", json!({"error": error_json(error)}));
