@@ -1,0 +1,7 @@
+//! The backend against real repositories, checked with the `git` command line.
+
+mod conflicts;
+mod files;
+mod opening;
+mod support;
+mod workflows;

@@ -1,0 +1,56 @@
+//! How commits travel to and from the remote.
+
+mod path;
+
+use f9_plugin_api::{Context, Result};
+use git2::{Oid, Repository};
+
+use crate::options::Settings;
+
+/// A way to reach the remote. One per clone; every call is an operation of its own.
+pub(crate) trait Transport: Send {
+    /// Brings the objects of a branch (`refs/heads/…`) here; moves nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Authentication`, `Network`, `Timeout`, `RemoteRefused`, `Cancelled`; `NotFound` if there is no repository.
+    fn fetch(
+        &self,
+        into: &Repository,
+        branch: &str,
+        wanted: Wanted,
+        context: &Context,
+    ) -> Result<Option<Oid>>;
+
+    /// Moves the remote's branch forward to `tip`, with all that it lacks. Returns where the branch was.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks.
+    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>>;
+}
+
+/// Which of the remote's branches is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The named one and no other.
+    Branch,
+    /// If there is none of the name, the one the remote's HEAD is on.
+    BranchOrDefault,
+}
+
+/// The transport for the remote's address.
+pub(crate) fn open(settings: &Settings) -> Result<Box<dyn Transport>> {
+    use crate::remote_url::Address;
+    match settings.remote.address() {
+        Address::Path(path) => Ok(Box::new(path::PathTransport::new(path.clone()))),
+        Address::Http(_) | Address::Ssh(_) => Err(f9_plugin_api::Error::unsupported("this transport")),
+    }
+}
+
+/// The error of a push that came too late.
+pub(crate) fn remote_moved() -> f9_plugin_api::Error {
+    let message = "the remote has commits that are not here; yours are kept";
+    f9_plugin_api::Error::new(f9_plugin_api::ErrorKind::RemoteMoved, message)
+        .hint("pull (or sync), then push again")
+}
