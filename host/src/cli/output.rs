@@ -124,7 +124,8 @@ impl Output {
         self.tell(error);
     }
 
-    fn tell(&self, error: &Error) {
+    /// Tells an error, whatever the exit code will be.
+    pub(crate) fn tell(&self, error: &Error) {
         self.progress.clear();
         if self.json {
             eprintln!("{}", json!({"error": error_json(error)}));
@@ -348,7 +349,7 @@ fn paint(text: &str, colour: &str, wanted: bool) -> String {
     if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Whether terminals may be painted on, as https://no-color.org has it.
+/// Whether terminals may be painted on, as <https://no-color.org> has it.
 fn wants_colours() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")

@@ -109,7 +109,7 @@ fn progress_number(progress: &PluginProgress<'_>) -> String {
 impl Style {
     fn pause(self) -> Duration {
         match self {
-            Self::Lines => Duration::from_secs(5),
+            Self::Lines => Duration::from_secs(3),
             Self::Off | Self::Line => Duration::from_millis(100),
         }
     }
