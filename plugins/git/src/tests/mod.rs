@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod files;
+mod http;
 mod opening;
 mod support;
 mod workflows;
