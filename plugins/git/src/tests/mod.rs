@@ -4,5 +4,6 @@ mod conflicts;
 mod files;
 mod http;
 mod opening;
+mod ssh;
 mod support;
 mod workflows;

@@ -3,11 +3,12 @@
 mod http;
 mod path;
 pub(crate) mod smart;
+mod ssh;
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
-use self::{http::Http, path::PathTransport, smart::Smart};
+use self::{http::Http, path::PathTransport, smart::Smart, ssh::Ssh};
 use crate::{options::Settings, remote_url::Address};
 
 /// A way to reach the remote. One per clone; every call is an operation of its own.
@@ -47,7 +48,7 @@ pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Tra
     Ok(match settings.remote.address() {
         Address::Path(path) => Box::new(PathTransport::new(path.clone())),
         Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
-        Address::Ssh(_) => return Err(Error::unsupported("this transport")),
+        Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
     })
 }
 

@@ -4,7 +4,9 @@
 //! when they are dropped. They can also behave as no server should.
 
 mod http;
+mod ssh;
 mod tls;
 
 pub use http::{Behaviour, HttpServer, Login, Seen};
+pub use ssh::{KeyKind, SshBehaviour, SshServer, make_key};
 pub use tls::Authority;
