@@ -176,7 +176,7 @@ impl FileBackend for Backend {
                 answer => return answer,
             }
         }
-        stand_in::checksum(self, path, algorithm)
+        stand_in::checksum(self, path, algorithm, self.plugin().cancel_token())
     }
 
     fn command(&self, name: &str, arguments: &Value) -> Result<Value> {

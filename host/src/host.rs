@@ -108,7 +108,9 @@ impl HostBuilder {
     /// Searches a directory, after those named before and ahead of the default ones.
     #[must_use]
     pub fn plugin_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.dirs.push(dir.into());
+        let dir = dir.into();
+        // The system's loader would look for a path without a directory in places of its own.
+        self.dirs.push(std::path::absolute(&dir).unwrap_or(dir));
         self
     }
 
@@ -188,6 +190,11 @@ impl Plugin {
     /// What it says of itself.
     pub fn manifest(&self) -> &Manifest {
         &self.inner.manifest
+    }
+
+    /// What ends the operations of its backends.
+    pub(crate) fn cancel_token(&self) -> &CancelToken {
+        &self.inner.services.cancel
     }
 
     /// The JSON Schema of its options; secrets are marked `writeOnly`.
