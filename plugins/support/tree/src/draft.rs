@@ -185,11 +185,6 @@ impl Draft {
         copy_content(from, &self.fd, size).map_err(|errno| failure(doing, errno))
     }
 
-    /// Gives the file these permissions, less what the process masks.
-    pub(crate) fn set_mode(&self, mode: u32, doing: &str) -> Result<()> {
-        fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))
-    }
-
     /// Makes the content that of the file at `path`, in one step. `spot` is where that is, if it was looked at a moment
     /// ago.
     pub(crate) fn commit<'a>(
@@ -241,15 +236,20 @@ impl Draft {
         if !old.is_file() {
             return Ok(());
         }
+        let mut mode = old.mode;
         if stat.owner != old.owner {
-            let (user, group) = old.owner;
-            // Without the right to give files away the new content belongs to who wrote it, as with every editor.
-            let _ = fchown(&self.fd, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
-            stat.owner = old.owner;
+            let (user, group) = (Uid::from_raw(old.owner.0), Gid::from_raw(old.owner.1));
+            // Without the right to give files away the new content belongs to who wrote it, as with every editor. What
+            // one group may do is then not for another one.
+            let kept =
+                fchown(&self.fd, Some(user), Some(group)).or_else(|_| fchown(&self.fd, None, Some(group)));
+            if kept.is_err() && stat.owner.1 != old.owner.1 {
+                mode = (mode & 0o707) | ((mode & 0o007) << 3);
+            }
         }
-        if stat.mode != old.mode {
-            self.set_mode(old.mode, doing)?;
-            stat.mode = old.mode;
+        if stat.mode != mode {
+            fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))?;
+            stat.mode = mode;
         }
         Ok(())
     }
