@@ -346,7 +346,7 @@ fn nothing_of_the_tree_itself_stays_when_it_is_closed() {
         let place = Place::with(TreeOptions::default(), resolver);
         place.tree.t_create("f", "one", false).unwrap();
         place.tree.t_replace("f", "two").unwrap();
-        assert_eq!(place.names(), [".f9-tmp", "f"]);
+        assert!(place.at(".f9-tmp").is_dir());
         assert_eq!(place.tree.t_list("/", true).unwrap(), ["f"]);
         let Place { directory, tree } = place;
         drop(tree);
