@@ -82,6 +82,16 @@ impl<'a> Request<'a> {
         self.authorize(format!("Basic {encoded}"), [password.expose().to_owned(), encoded])
     }
 
+    /// The method.
+    pub const fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Where to.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Bounds the request in total: connecting, retries with the pauses between them, and reading the response.
     #[must_use]
     pub const fn timeout(mut self, timeout: Option<Duration>) -> Self {

@@ -1,0 +1,176 @@
+//! An open vector store: what all operations share.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::{Duration, Instant},
+};
+
+use f9_plugin_api::{BackendPath, Context, Error, ErrorKind, Result, log};
+
+use crate::{
+    api::Api,
+    catalog::Catalog,
+    failure::Failure,
+    index::{Entry, Index, Node, Version},
+    locks::PathLocks,
+    options::{Encoding, OpenAiOptions},
+    record::Digest,
+    types::{Status, StoreFile},
+};
+
+/// The shortest and the longest pause between two looks at a file that is being indexed, unless the service asks for
+/// another. The SDKs' is the longest.
+const POLL_FIRST: Duration = Duration::from_millis(50);
+const POLL_LAST: Duration = Duration::from_secs(1);
+
+/// The longest pause that the service is granted.
+const POLL_MAX: Duration = Duration::from_secs(10);
+
+/// An open vector store.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) api: Api,
+    pub(crate) catalog: Catalog,
+    pub(crate) locks: PathLocks,
+    pub(crate) encoding: Encoding,
+    pub(crate) context: Context,
+    index_timeout: Duration,
+    /// Whether files can be downloaded as they were uploaded; the vendor's own service refuses.
+    downloads: AtomicBool,
+    /// What the names of this store's uploads begin with.
+    name_prefix: String,
+}
+
+impl Store {
+    pub(crate) fn open(options: &OpenAiOptions, context: Context) -> Result<Self> {
+        let cache_ttl = OpenAiOptions::seconds("cache_ttl", options.cache_ttl)?;
+        let index_timeout = OpenAiOptions::seconds("index_timeout", options.index_timeout)?;
+        let api = Api::new(options, context.clone())?;
+        let tag = Digest::of(options.vector_store_id.as_bytes()).to_string();
+        Ok(Self {
+            downloads: AtomicBool::new(!api.is_original()),
+            api,
+            catalog: Catalog::new(cache_ttl),
+            locks: PathLocks::default(),
+            encoding: options.encoding,
+            context,
+            index_timeout,
+            name_prefix: format!("f9-{}-", &tag[..16]),
+        })
+    }
+
+    /// What the names of this store's uploads begin with: other stores of the account have files as well.
+    pub(crate) fn name_prefix(&self) -> &str {
+        &self.name_prefix
+    }
+
+    pub(crate) fn downloads_work(&self) -> bool {
+        self.downloads.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn downloads_are_refused(&self) {
+        self.downloads.store(false, Ordering::Relaxed);
+    }
+
+    /// Waits until the service has indexed a file, or failed to.
+    pub(crate) fn settle(&self, mut file: StoreFile) -> Result<StoreFile, Failure> {
+        let deadline = Instant::now() + self.index_timeout;
+        let mut pause = POLL_FIRST;
+        loop {
+            match file.status {
+                Status::Completed | Status::Failed | Status::Cancelled => return Ok(file),
+                Status::InProgress | Status::Unknown => {}
+            }
+            if Instant::now() >= deadline {
+                let seconds = self.index_timeout.as_secs_f32();
+                let message = format!("the service has not indexed the file within {seconds} s");
+                let error = Error::new(ErrorKind::Timeout, message);
+                return Err(error.hint("try again later, or raise `index_timeout`").into());
+            }
+            self.pause(pause)?;
+            pause = (pause * 2).min(POLL_LAST);
+            match self.api.retrieve(&file.id) {
+                Ok((answer, wish)) => {
+                    pause = wish.map_or(pause, |wish| wish.min(POLL_MAX));
+                    file.status = answer.status;
+                    file.last_error = answer.last_error;
+                }
+                // A file that was just attached may not be known everywhere yet.
+                Err(failure) if failure.is_missing() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn pause(&self, mut pause: Duration) -> Result<()> {
+        const TICK: Duration = Duration::from_millis(50);
+        while !pause.is_zero() {
+            self.context.check_cancelled()?;
+            thread::sleep(pause.min(TICK));
+            pause = pause.saturating_sub(TICK);
+        }
+        self.context.check_cancelled()
+    }
+
+    /// Takes an entry out of the store, and deletes its file. What cannot be deleted is left to a sweep.
+    pub(crate) fn discard(&self, id: &str) -> Result<(), Failure> {
+        self.api.detach(id)?;
+        self.catalog.index().remove(id);
+        if let Err(failure) = self.api.delete_file(id) {
+            log::warn!("the file {id} is left to the next sweep: {}", Error::from(failure));
+        }
+        Ok(())
+    }
+
+    /// Takes away what is no longer needed; what stays is left to a sweep.
+    pub(crate) fn tidy(&self, entries: &[Entry]) {
+        for entry in entries {
+            if let Err(failure) = self.discard(&entry.id) {
+                let error = Error::from(failure);
+                log::warn!("{}: an old version is left to the next sweep: {error}", entry.record.path);
+            }
+        }
+    }
+}
+
+/// What is at a path that is needed as a file or directory.
+pub(crate) fn find(index: &Index, path: &BackendPath) -> Result<Node> {
+    check_way(index, path)?;
+    index.node(path).ok_or_else(|| Error::new(ErrorKind::NotFound, "no such file or directory").at(path))
+}
+
+/// The version of a file that must exist.
+pub(crate) fn find_file(index: &Index, path: &BackendPath) -> Result<Version> {
+    path.split()?;
+    match find(index, path)? {
+        Node::File(version) => Ok(version),
+        Node::Directory(_) => Err(is_a_directory(path)),
+    }
+}
+
+/// Refuses a path that has a file on the way.
+pub(crate) fn check_way(index: &Index, path: &BackendPath) -> Result<()> {
+    let above = std::iter::successors(path.parent(), BackendPath::parent);
+    for ancestor in above.filter(|ancestor| !ancestor.is_root()) {
+        if let Some(Node::File(_)) = index.node(&ancestor) {
+            let message = format!("`{ancestor}` is a file, not a directory");
+            return Err(Error::new(ErrorKind::NotADirectory, message).at(path));
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn is_a_directory(path: &BackendPath) -> Error {
+    Error::new(ErrorKind::IsADirectory, "this is a directory").at(path)
+}
+
+pub(crate) fn not_a_directory(path: &BackendPath) -> Error {
+    Error::new(ErrorKind::NotADirectory, "this is a file").at(path)
+}
+
+pub(crate) fn already_exists(path: &BackendPath) -> Error {
+    Error::new(ErrorKind::AlreadyExists, "there is something at this path")
+        .at(path)
+        .hint("ask to overwrite it, or choose another path")
+}

@@ -1,0 +1,143 @@
+//! What interrupted runs left behind.
+
+use std::{
+    collections::HashSet,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use f9_plugin_api::{
+    Error, ErrorKind, Result,
+    serde::{Deserialize, Serialize},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    index::{Entry, Index},
+    options::Purpose,
+    store::Store,
+    types::Status,
+};
+
+/// Younger leftovers may be somebody's upload that is still going on.
+const MIN_AGE: f64 = 3600.0;
+
+/// Arguments of `orphans` and `sweep`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(crate = "f9_plugin_api::serde", deny_unknown_fields)]
+struct Arguments {
+    /// In seconds.
+    min_age: Option<f64>,
+}
+
+/// Something that belongs to no file.
+#[derive(Debug, Serialize)]
+#[serde(crate = "f9_plugin_api::serde")]
+struct Orphan {
+    file_id: String,
+    /// `uncommitted`, `superseded`, `failed` or `unattached`.
+    reason: &'static str,
+    path: Option<String>,
+    filename: Option<String>,
+    /// Seconds since 1970.
+    created_at: f64,
+}
+
+/// Lists orphans.
+pub(crate) fn orphans(store: &Store, arguments: &Value) -> Result<Value> {
+    Ok(json!({"orphans": find(store, arguments)?}))
+}
+
+/// Removes orphans.
+pub(crate) fn sweep(store: &Store, arguments: &Value) -> Result<Value> {
+    let (mut removed, mut failed) = (Vec::new(), Vec::new());
+    for orphan in find(store, arguments)? {
+        store.context.check_cancelled()?;
+        match store.api.detach(&orphan.file_id).and_then(|()| store.api.delete_file(&orphan.file_id)) {
+            Ok(()) => {
+                store.catalog.index().remove(&orphan.file_id);
+                removed.push(orphan);
+            }
+            Err(failure) => {
+                let error = Error::from(failure);
+                failed.push(json!({"orphan": orphan, "error": error.to_string()}));
+            }
+        }
+    }
+    Ok(json!({"removed": removed, "failed": failed}))
+}
+
+fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
+    let min_age = min_age(arguments)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let is_old = |created_at: f64| now - created_at >= min_age;
+    // Files before the listing: what is attached between the two is then seen as attached.
+    let files = uploaded_files(store)?;
+    let mut orphans = Vec::new();
+    let index = store.catalog.look_afresh(&store.api)?;
+    orphans.extend(entries_of_no_file(&index).filter(|orphan| is_old(orphan.created_at)));
+    for (file_id, filename, created_at) in files {
+        let attached = index.entry(&file_id).is_some() || store.catalog.is_foreign(&file_id);
+        if !attached && is_old(created_at) {
+            let (reason, path, filename) = ("unattached", None, Some(filename));
+            orphans.push(Orphan { file_id, reason, path, filename, created_at });
+        }
+    }
+    Ok(orphans)
+}
+
+fn min_age(arguments: &Value) -> Result<f64> {
+    let arguments = if arguments.is_null() { &json!({}) } else { arguments };
+    let parsed = Arguments::deserialize(arguments);
+    let min_age = parsed.map(|arguments| arguments.min_age.unwrap_or(MIN_AGE)).ok().filter(|age| *age >= 0.0);
+    min_age.ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, "the arguments of this command are not understood")
+            .hint("give {\"min_age\": SECONDS} or nothing")
+    })
+}
+
+/// Entries of the store that are part of no version anybody can see.
+fn entries_of_no_file(index: &Index) -> impl Iterator<Item = Orphan> {
+    let committed: HashSet<_> = index
+        .all()
+        .filter(|entry| entry.record.commit.is_some())
+        .map(|entry| (&entry.record.path, &entry.record.generation))
+        .collect();
+    index.all().filter_map(move |entry| {
+        let record = &entry.record;
+        let newest = index.version(record.path.as_str())?.generation;
+        let reason = if matches!(entry.status, Status::Failed | Status::Cancelled) && record.is_content() {
+            "failed"
+        } else if record.generation < newest {
+            "superseded"
+        } else if !committed.contains(&(&record.path, &record.generation)) {
+            "uncommitted"
+        } else {
+            return None;
+        };
+        Some(orphan(entry, reason))
+    })
+}
+
+fn orphan(entry: &Entry, reason: &'static str) -> Orphan {
+    let path = Some(entry.record.path.as_str().to_owned());
+    Orphan { file_id: entry.id.clone(), reason, path, filename: None, created_at: entry.created_at }
+}
+
+/// Every upload of this store's, attached or not: id, name and when it was made.
+fn uploaded_files(store: &Store) -> Result<Vec<(String, String, f64)>> {
+    let mut files = Vec::new();
+    for purpose in Purpose::ALL {
+        let mut after: Option<String> = None;
+        loop {
+            let page = store.api.list_files(purpose, after.as_deref())?;
+            let last = page.data.last().map(|file| file.id.clone());
+            let ours = page.data.into_iter().filter(|file| file.filename.starts_with(store.name_prefix()));
+            files.extend(ours.map(|file| (file.id, file.filename, file.created_at)));
+            if !page.has_more || last.is_none() || last == after {
+                break;
+            }
+            after = last;
+        }
+    }
+    Ok(files)
+}
