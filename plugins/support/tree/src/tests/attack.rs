@@ -97,7 +97,7 @@ const FURTHER: [(&str, Operation); 10] = [
 
 #[test]
 fn nothing_gets_out_while_links_are_swapped_in() {
-    let rounds = if full() { 200_000 } else { 600 };
+    let rounds = if full() { 200_000 } else { 300 };
     for resolver in RESOLVERS {
         let arena = Arena::new();
         let tree = super::open(&arena.root(), TreeOptions::default(), resolver);
@@ -106,7 +106,10 @@ fn nothing_gets_out_while_links_are_swapped_in() {
             let operations = BASIC.iter().chain(&FURTHER);
             let counts = operations.map(|&(kind, operation)| {
                 let count = run(&tree, operation, rounds);
-                println!("{resolver:?}, {kind}: {} done, {} refused", count.done, count.refused);
+                println!(
+                    "{resolver:?}, {kind}: {} done, {} refused, {} leaks",
+                    count.done, count.refused, count.leaks
+                );
                 (kind, count)
             });
             counts.collect::<Vec<_>>()
