@@ -37,8 +37,11 @@ pub(crate) struct Content {
 pub(crate) fn open(store: &Arc<Store>, path: &BackendPath, range: ByteRange) -> Result<Content> {
     let mut tries = 0;
     loop {
-        let index =
-            if tries == 0 { store.catalog.look(&store.api) } else { store.catalog.look_afresh(&store.api) };
+        let index = if tries == 0 {
+            store.catalog.look(&store.api, path)
+        } else {
+            store.catalog.look_afresh(&store.api, path)
+        };
         let version = find_file(&*index?, path)?;
         tries += 1;
         // A listing can show a commit before all of its parts, and what was deleted since.

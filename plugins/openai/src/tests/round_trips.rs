@@ -54,7 +54,7 @@ fn delicate() -> Vec<(String, Vec<u8>)> {
         "\"",
         "'",
         "#?&=",
-        "a:b",
+        "ab:c",
         "-rf",
         "...",
         " a ",
