@@ -335,6 +335,9 @@ impl Upload {
                 self.done.push(entry);
                 return Ok(());
             }
+            Err(error) if error.is_not_found() => {
+                Error::new(ErrorKind::Integrity, "what was just written cannot be read back").caused_by(error)
+            }
             Err(error) => error,
         };
         let raw = matches!(entry.record.storage, Storage::Raw(_));
