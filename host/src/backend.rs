@@ -176,15 +176,16 @@ impl FileBackend for Backend {
                 answer => return answer,
             }
         }
-        stand_in::checksum(self, path, algorithm)
+        stand_in::checksum(self, path, algorithm, self.plugin().cancel_token())
     }
 
     fn command(&self, name: &str, arguments: &Value) -> Result<Value> {
         let arguments = arguments.to_string();
         let answer: String =
             from_abi(self.object().command(RStr::from_str(name), RStr::from_str(&arguments)))?;
-        serde_json::from_str(&answer)
-            .map_err(|cause| Error::new(ErrorKind::Other, "the plugin's answer is not JSON").caused_by(cause))
+        serde_json::from_str(&answer).map_err(|cause| {
+            Error::new(ErrorKind::Other, format!("the plugin's answer is not JSON: {cause}"))
+        })
     }
 
     fn as_sync(&self) -> Option<&dyn SyncFileBackend> {

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use f9_plugin_api::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
+use crate::redaction;
+
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
 /// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
@@ -27,6 +29,28 @@ impl Connection {
         &self.options
     }
 
+    /// Everything, fit to be shown: what the plugin's [schema](crate::Plugin::schema) marks as secret is `[redacted]`, and
+    /// so are keys that it does not know and passwords in URLs. References are shown as they are.
+    pub fn redacted(&self, schema: &Value) -> Value {
+        self.with_options(redaction::redact(&self.options, schema))
+    }
+
+    /// The keys whose secret stands in this dictionary itself, instead of a reference to it, by the plugin's
+    /// [schema](crate::Plugin::schema).
+    pub fn literal_secrets(&self, schema: &Value) -> Vec<&str> {
+        redaction::literal_secrets(&self.options, schema)
+    }
+
+    /// The dictionary as it was given, with whatever secrets it holds.
+    pub(crate) fn to_json(&self) -> Value {
+        self.with_options(self.options.clone())
+    }
+
+    fn with_options(&self, mut options: Map<String, Value>) -> Value {
+        options.insert("backend".to_owned(), self.backend.as_str().into());
+        options.into()
+    }
+
     /// The options with what `$env` and `$file` refer to in their place.
     pub(crate) fn resolved_options(&self) -> Result<Map<String, Value>> {
         let resolve = |(key, value): (&String, &Value)| Ok((key.clone(), resolve(key, value)?));
@@ -34,18 +58,28 @@ impl Connection {
     }
 }
 
+/// Whether a value says where to get another.
+pub(crate) fn is_reference(value: &Value) -> bool {
+    matches!(reference(value), Some(("$env" | "$file", _)))
+}
+
+/// The parts of an object with a single key whose value is a string.
+fn reference(value: &Value) -> Option<(&str, &str)> {
+    let mut pairs = value.as_object()?.iter();
+    match (pairs.next(), pairs.next()) {
+        (Some((reference, Value::String(target))), None) => Some((reference, target)),
+        _ => None,
+    }
+}
+
 fn resolve(key: &str, value: &Value) -> Result<Value> {
-    let Value::Object(object) = value else {
-        return Ok(value.clone());
-    };
-    let mut pairs = object.iter();
-    let (Some((reference, Value::String(target))), None) = (pairs.next(), pairs.next()) else {
+    let Some((reference, target)) = reference(value) else {
         return Ok(value.clone());
     };
     let missing = |why: String| {
         Error::new(ErrorKind::InvalidConnection, format!("the key `{key}` refers to {why}")).with("key", key)
     };
-    match reference.as_str() {
+    match reference {
         "$env" => match std::env::var(target) {
             Ok(text) => Ok(text.into()),
             Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
@@ -139,7 +173,7 @@ impl fmt::Debug for Connection {
     }
 }
 
-fn kind_of(value: &Value) -> &'static str {
+pub(crate) fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",

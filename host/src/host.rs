@@ -108,7 +108,9 @@ impl HostBuilder {
     /// Searches a directory, after those named before and ahead of the default ones.
     #[must_use]
     pub fn plugin_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.dirs.push(dir.into());
+        let dir = dir.into();
+        // The system's loader would look for a path without a directory in places of its own.
+        self.dirs.push(std::path::absolute(&dir).unwrap_or(dir));
         self
     }
 
@@ -190,6 +192,11 @@ impl Plugin {
         &self.inner.manifest
     }
 
+    /// What ends the operations of its backends.
+    pub(crate) fn cancel_token(&self) -> &CancelToken {
+        &self.inner.services.cancel
+    }
+
     /// The JSON Schema of its options; secrets are marked `writeOnly`.
     ///
     /// # Errors
@@ -197,8 +204,9 @@ impl Plugin {
     /// [`Panicked`](ErrorKind::Panicked) if the plugin fails to produce it.
     pub fn schema(&self) -> Result<Value> {
         let text: String = from_abi((self.inner.module.options_schema())())?;
-        serde_json::from_str(&text)
-            .map_err(|cause| Error::new(ErrorKind::Other, "the plugin's schema is not JSON").caused_by(cause))
+        serde_json::from_str(&text).map_err(|cause| {
+            Error::new(ErrorKind::Other, format!("the plugin's schema is not JSON: {cause}"))
+        })
     }
 
     /// Opens a backend. The connection's `backend` is not looked at.

@@ -35,12 +35,16 @@
 
 mod backend;
 mod connection;
+mod connections;
 mod discovery;
 mod everyday;
+mod glob;
 mod host;
 mod library;
 mod load;
 mod manifest;
+mod mirror;
+mod redaction;
 mod refusal;
 mod services;
 mod stand_in;
@@ -48,10 +52,13 @@ mod streams;
 
 pub use backend::Backend;
 pub use connection::{Connection, PluginName};
+pub use connections::Connections;
 pub use discovery::{PluginDir, PluginFile};
 pub use everyday::IntoPath;
+pub use glob::Glob;
 pub use host::{Host, HostBuilder, Plugin};
 pub use manifest::Manifest;
+pub use mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};
 

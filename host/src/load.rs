@@ -2,10 +2,7 @@
 
 use std::{ffi::CString, path::PathBuf};
 
-use f9_plugin_abi::{
-    AbiHeaderRef, Incompatible, PluginModuleRef, ROOT_MODULE_LOADER_NAME, abi_stable::library::RootModule,
-    check_compatible,
-};
+use f9_plugin_abi::{AbiHeaderRef, Incompatible, PluginModuleRef, ROOT_MODULE_LOADER_NAME, check_compatible};
 
 use crate::{Refusal, RefusalCode, library::Library};
 
@@ -37,7 +34,6 @@ pub(crate) fn load(library: Library) -> Result<PluginModuleRef, Refusal> {
     })?;
     // SAFETY: the line above has compared the layout of everything that is reached through the module.
     let module = unsafe { header.unchecked_layout::<PluginModuleRef>() };
-    let _: &str = <PluginModuleRef as RootModule>::NAME;
     module.map_err(|error| Refusal::new(RefusalCode::InitFailed, format!("its entry failed: {error}")))
 }
 

@@ -9,6 +9,7 @@ use std::{
 };
 
 use f9_plugin_abi::{AbiHost, AbiHost_TO, AbiHostBox, AbiProgress, RStr, TD_Opaque, guard_drop, log_level};
+use f9_plugin_api::{Error, ErrorKind, Result};
 
 /// How far a long operation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Progress<'a> {
 }
 
 /// Asks the operations of every backend that was opened with it to stop; they end with
-/// [`ErrorKind::Cancelled`](crate::ErrorKind::Cancelled) as soon as they look. Clones share the wish.
+/// [`ErrorKind::Cancelled`] as soon as they look. Clones share the wish.
 #[derive(Debug, Clone, Default)]
 pub struct CancelToken(Arc<AtomicBool>);
 
@@ -43,6 +44,18 @@ impl CancelToken {
     /// Whether somebody asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Ends an operation that is no longer wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`Cancelled`](ErrorKind::Cancelled) if somebody asked to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() {
+            return Err(Error::new(ErrorKind::Cancelled, "cancelled"));
+        }
+        Ok(())
     }
 }
 

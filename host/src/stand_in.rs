@@ -4,13 +4,13 @@ use std::io::{self, Read, Seek, Write};
 
 use f9_plugin_api::{
     BackendPath, ByteRange, ChecksumAlgorithm, Content, CopyOptions, CreateOptions, Error, ErrorKind,
-    FileBackend, FileInfo, FileWriter, Result,
+    FileBackend, FileInfo, FileWriter, Reader, Result,
 };
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 use tempfile::SpooledTempFile;
 
-use crate::Backend;
+use crate::{Backend, CancelToken};
 
 /// Content up to this size waits in memory, more on disk.
 const IN_MEMORY: usize = 1 << 20;
@@ -22,18 +22,21 @@ pub(crate) fn copy(
     to: &BackendPath,
     options: CopyOptions,
 ) -> Result<FileInfo> {
-    let mut reader = FileBackend::open_read(backend, from, ByteRange::ALL)?;
+    let inner = FileBackend::open_read(backend, from, ByteRange::ALL)?;
+    let mut reader = Cancellable { inner, cancel: backend.plugin().cancel_token() };
     let options = CreateOptions::default().overwrite(options.overwrite);
-    FileBackend::create(backend, to, Content::Reader(&mut *reader), options)
+    FileBackend::create(backend, to, Content::reader(&mut reader), options)
 }
 
 /// Computes a checksum from the content.
 pub(crate) fn checksum(
-    backend: &Backend,
+    backend: &dyn FileBackend,
     path: &BackendPath,
     algorithm: ChecksumAlgorithm,
+    cancel: &CancelToken,
 ) -> Result<String> {
-    let mut reader = FileBackend::open_read(backend, path, ByteRange::ALL)?;
+    let inner = backend.open_read(path, ByteRange::ALL)?;
+    let mut reader = Cancellable { inner, cancel };
     let digest = match algorithm {
         ChecksumAlgorithm::Sha256 => digest::<Sha256>(&mut reader),
         ChecksumAlgorithm::Sha512 => digest::<Sha512>(&mut reader),
@@ -42,6 +45,19 @@ pub(crate) fn checksum(
         _ => return Err(Error::unsupported(algorithm.as_str())),
     };
     digest.map_err(|error| Error::from(error).at(path))
+}
+
+/// A stream that ends with an error when somebody asks to stop.
+struct Cancellable<'a> {
+    inner: Reader,
+    cancel: &'a CancelToken,
+}
+
+impl Read for Cancellable<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check()?;
+        self.inner.read(buffer)
+    }
 }
 
 fn digest<D: Digest>(reader: &mut dyn Read) -> io::Result<String> {

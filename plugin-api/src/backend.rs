@@ -99,7 +99,7 @@ pub trait FileBackend: Send + Sync {
     /// [`IsADirectory`](ErrorKind::IsADirectory) for a directory.
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo>;
 
-    /// Removes a file, an empty directory, or with [`recursive`](DeleteOptions::recursive) a directory with all it
+    /// Removes a file (and never the directory it is in), an empty directory, or with [`recursive`](DeleteOptions::recursive) a directory with all it
     /// holds. A link is removed, not what it leads to.
     ///
     /// # Errors
@@ -174,8 +174,8 @@ pub trait FileBackend: Send + Sync {
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is something at `to` and
     /// [`overwrite`](CopyOptions::overwrite) was not asked for; [`IsADirectory`](ErrorKind::IsADirectory) if a directory
-    /// is to be overwritten; [`InvalidOperation`](ErrorKind::InvalidOperation) for a directory that is to move below
-    /// itself.
+    /// is to be overwritten, [`NotADirectory`](ErrorKind::NotADirectory) if a file is to be overwritten with a directory;
+    /// [`InvalidOperation`](ErrorKind::InvalidOperation) for a directory that is to move below itself.
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
         let _ = (from, to, options);
         Err(Error::unsupported("renaming"))

@@ -12,7 +12,7 @@ use crate::Result;
 pub enum Content<'a> {
     /// All of it, in memory.
     Bytes(&'a [u8]),
-    /// A stream, read to its end. An error in it ends the operation, and nothing is stored.
+    /// A stream, read to its end. An error in it ends the operation and is its answer, and nothing is stored.
     Reader(&'a mut (dyn Read + Send)),
 }
 

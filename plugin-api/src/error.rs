@@ -144,7 +144,8 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of this kind; `message` says what could not be done and why, without the path.
+    /// An error of this kind; `message` says what could not be done and why, without the path. It must do without the
+    /// cause, which is shown on demand.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (path, hint, context, source) = (None, None, Vec::new(), None);
         Self(Box::new(Inner { kind, message: message.into(), path, hint, context, source }))

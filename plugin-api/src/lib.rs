@@ -7,9 +7,74 @@
 #![doc = include_str!("../examples/memory.rs")]
 #![doc = "```"]
 //!
-//! Its `Cargo.toml` says `crate-type = ["cdylib"]` and names the library `f9_backend_memory`: the file
-//! `libf9_backend_memory.so` is what a connection `{"backend": "memory"}` looks for. Put it into a directory that the host
-//! searches, and `f9 plugins` shows it.
+//! with this `Cargo.toml`:
+//!
+//! ```toml
+//! [package]
+//! name = "f9-plugin-memory"
+//! description = "Files in memory, gone when the backend is closed" # shown by `f9 plugins`
+//! version = "0.1.0"
+//! edition = "2024"
+//!
+//! [lib]
+//! name = "f9_backend_memory" # `f9_backend_` and the plugin's NAME
+//! crate-type = ["cdylib"]
+//!
+//! [dependencies]
+//! f9-plugin-api = "0.1"
+//!
+//! [dev-dependencies]
+//! f9-plugin-api = { version = "0.1", features = ["conformance"] }
+//! ```
+//!
+//! `cargo build` makes `libf9_backend_memory.so` (the platform's prefix and suffix), which is what a connection
+//! `{"backend": "memory"}` looks for. Put it into a directory that the host searches, and `f9 plugins` shows it. Nothing can
+//! link a `cdylib`, so tests stand inside it, as the one above does.
+//!
+//! # Options
+//!
+//! The keys of a connection are the fields of a struct, with their documentation for the user and their defaults. The two
+//! `crate` lines stand at every type, enums included; they spare you dependencies of your own.
+//!
+//! ```
+//! use f9_plugin_api::{ErrorKind, Secret, parse_options, schemars, serde, serde_json::{Value, json}};
+//!
+//! #[derive(Debug, serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(crate = "f9_plugin_api::serde")]
+//! #[schemars(crate = "f9_plugin_api::schemars")]
+//! struct Options {
+//!     /// Where the service is.
+//!     url: String,
+//!     /// The service's key, if it wants one.
+//!     key: Option<Secret>,
+//!     /// How much of a file is sent at once.
+//!     #[serde(default)]
+//!     pieces: Pieces,
+//! }
+//!
+//! #[derive(Debug, Default, PartialEq, serde::Deserialize, schemars::JsonSchema)]
+//! #[serde(crate = "f9_plugin_api::serde", rename_all = "lowercase")]
+//! #[schemars(crate = "f9_plugin_api::schemars")]
+//! enum Pieces {
+//!     #[default]
+//!     Whole,
+//!     Small,
+//! }
+//!
+//! // In your tests, as a host has it done:
+//! let options = |json: Value| parse_options::<Options>(json.as_object().unwrap().clone());
+//! assert_eq!(options(json!({"url": "https://example.com"}))?.pieces, Pieces::Whole);
+//! let error = options(json!({"url": "https://example.com", "pieces": "tiny"})).unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::InvalidConnection);
+//! assert_eq!(error.message(), r#"wrong value for the key `pieces`: expected one of "whole", "small", found "tiny""#);
+//! # Ok::<(), f9_plugin_api::Error>(())
+//! ```
+//!
+//! # Capabilities
+//!
+//! They are told twice: [`Plugin::CAPABILITIES`] stands in the manifest, where hosts read it without running anything;
+//! [`FileBackend::capabilities`] is what this very backend can do, and defaults to nothing. Where every backend of the
+//! plugin can do the same, answer `MyPlugin::CAPABILITIES`.
 //!
 //! # What the SDK does for you
 //!
@@ -17,18 +82,15 @@
 //!   and says what to write instead ([`parse_options`]). Their JSON Schema is published from the same struct. A
 //!   [`Secret`] is hidden everywhere.
 //! - **Paths** come parsed ([`BackendPath`]): there is no `..` to look for.
+//! - **Errors** need not name the path: one that names none gets the path that the operation was called with.
 //! - **Panics** in any of your methods, your streams or your `Drop` become an error of the call, not the end of the host.
 //! - **Logging** with the `log` crate arrives in the host's logger; [`Context`] has progress and cancellation.
 //! - **Versions**: a plugin works with every host of the same major version of the boundary, older or newer, whatever
 //!   compiler either was built with.
 //!
-//! What you promise in return is written on [`FileBackend`], and the module `conformance` checks it sentence by sentence; the
-//! test at the end of the plugin above is all it takes. The module comes with the feature of the same name, which belongs
-//! in your `[dev-dependencies]`:
-//!
-//! ```toml
-//! f9-plugin-api = { version = "0.1", features = ["conformance"] }
-//! ```
+//! What you promise in return is written on [`FileBackend`]. The module `conformance`, which comes with the feature of the
+//! same name, checks it sentence by sentence; the test at the end of the plugin above is all it takes. Its `StrictMemory`
+//! stands in for a backend in tests of code that uses one.
 //!
 //! # What a plugin must not do
 //!

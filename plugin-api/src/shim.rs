@@ -37,7 +37,7 @@ pub(crate) fn entry<T, W: From<T>>(name: &'static str, body: impl FnOnce() -> Re
 
 fn json(text: &RStr<'_>) -> Result<Value> {
     serde_json::from_str(text.as_str())
-        .map_err(|cause| Error::new(ErrorKind::InvalidOperation, "an argument is not JSON").caused_by(cause))
+        .map_err(|cause| Error::new(ErrorKind::InvalidOperation, format!("an argument is not JSON: {cause}")))
 }
 
 /// A path below the root, checked again: this side does not depend on what the host lets through.

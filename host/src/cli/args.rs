@@ -1,16 +1,27 @@
 //! What can be typed.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+use f9_host::ChecksumAlgorithm;
+
+use super::{
+    connections::ConnectionsCommand,
+    mirror::Mirror,
+    transfer::{Copy, Move},
+};
 
 const EXIT_CODES: &str = "\
+Paths are written NAME:PATH, where NAME is a connection that `f9 connections` knows, or with -c as plain PATH.
+
 Exit codes:
-  0  done                     5  invalid operation or path
-  1  any other error          6  conflict with the remote
-  2  wrong usage, connection  7  network or remote (authentication, timeout, refused)
-  3  not found                8  plugin (not found, refused, panicked)
-  4  already exists
+  0  done                     5    invalid operation or path
+  1  any other error          6    conflict with the remote
+  2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
+  3  not found                8    plugin (not found, refused, panicked)
+  4  already exists           9    cp, mv, mirror: done in part
+                              130  interrupted by Ctrl-C
 
 Example:
   f9 -c '{\"backend\": \"local\", \"root\": \"data\"}' create notes/today.txt 'hello world'";
@@ -22,6 +33,10 @@ pub(crate) struct Args {
     /// What to open: a JSON object with "backend" and that backend's options, or @FILE that holds one.
     #[arg(short, long, global = true, value_name = "JSON|@FILE")]
     pub(crate) connection: Option<String>,
+
+    /// The file of named connections, instead of f9/connections.json in $XDG_CONFIG_HOME or ~/.config.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
 
     /// Search for plugins here first; can be repeated. F9_PLUGIN_PATH adds more after these.
     #[arg(long, global = true, value_name = "DIR")]
@@ -35,6 +50,14 @@ pub(crate) struct Args {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
+    /// Show no progress and no summary; errors are still told.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Give up after this time: 30s, 5m, 1h.
+    #[arg(long, global = true, value_name = "TIME", value_parser = super::stop::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -42,53 +65,150 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Create a file, or with --dir a directory.
+    #[command(
+        after_help = "Example:\n  f9 create notes:today.txt 'hello world'\n  tar c src | f9 create notes:src.tar -"
+    )]
     Create(Create),
     /// Write a file's content to standard output.
-    #[command(visible_alias = "cat")]
-    Read { path: String },
+    #[command(visible_alias = "cat", after_help = "Example:\n  f9 read notes:today.txt")]
+    Read {
+        #[arg(value_name = PATH)]
+        path: String,
+    },
     /// Replace a file's content, or with --append add to it.
+    #[command(after_help = "Example:\n  f9 update notes:today.txt 'one more line' --append")]
     Update(Update),
     /// Delete a file, an empty directory, or with -r a directory with all it holds.
+    #[command(visible_alias = "rm", after_help = "Example:\n  f9 delete -r notes:2019")]
     Delete {
+        #[arg(value_name = PATH)]
         path: String,
         /// With everything below.
         #[arg(short, long)]
         recursive: bool,
     },
     /// Describe a file or directory.
-    Info { path: String },
+    #[command(after_help = "Example:\n  f9 --json info notes:today.txt")]
+    Info {
+        #[arg(value_name = PATH)]
+        path: String,
+    },
     /// List a directory, by default the root, ordered by path.
+    #[command(after_help = "Example:\n  f9 ls -l notes:2026")]
     Ls {
-        #[arg(default_value = "/")]
+        #[arg(value_name = PATH, default_value = "/")]
         path: String,
         /// Everything below.
         #[arg(short = 'R', long)]
         recursive: bool,
+        /// With size and time.
+        #[arg(short, long)]
+        long: bool,
     },
+    /// Draw a directory, by default the root, with everything below.
+    #[command(after_help = "Example:\n  f9 tree notes:")]
+    Tree {
+        #[arg(value_name = PATH, default_value = "/")]
+        path: String,
+    },
+    /// List what a pattern stands for: * and ? within a name, [a-z], ** for any directories.
+    #[command(after_help = "Example:\n  f9 glob 'notes:**/*.txt'")]
+    Glob {
+        #[arg(value_name = PATTERN)]
+        pattern: String,
+    },
+    /// Tell how much a directory holds, by default the root, and each directory below it.
+    #[command(after_help = "Example:\n  f9 du -d 1 notes:")]
+    Du {
+        #[arg(value_name = PATH, default_value = "/")]
+        path: String,
+        /// Tell directories down to this depth; 0 is the total.
+        #[arg(short, long, value_name = "N")]
+        depth: Option<usize>,
+    },
+    /// Print checksums, computed by the storage where it can.
+    #[command(after_help = "Example:\n  f9 checksum --algorithm blake3 notes:today.txt")]
+    Checksum {
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
+        /// One of sha256, sha512, blake3, md5.
+        #[arg(short, long, value_name = "NAME", default_value = "sha256")]
+        algorithm: ChecksumAlgorithm,
+    },
+    /// Create a directory with its parents.
+    #[command(after_help = "Example:\n  f9 mkdir notes:2026/may")]
+    Mkdir {
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
+        /// Accept one that exists.
+        #[arg(short, long)]
+        parents: bool,
+    },
+    /// Copy a file, or with -r a directory, also from one connection to another.
+    Cp(Copy),
+    /// Move a file or directory, also from one connection to another.
+    Mv(Move),
+    /// Make a directory the same as another, of the same connection or not.
+    Mirror(Mirror),
+    /// Find files by what is in them, where the backend can.
+    #[command(after_help = "Example:\n  f9 search docs: 'when is the rent due'")]
+    Search(Search),
     /// Publish local changes.
+    #[command(after_help = "Example:\n  f9 push site: -m 'Correct the address'")]
     Push {
+        #[arg(value_name = NAME)]
+        name: Option<String>,
         /// Describes the changes in the remote's history.
         #[arg(short, long, value_name = "MSG")]
         message: Option<String>,
     },
     /// Bring the remote's changes here.
-    Pull,
+    #[command(after_help = "Example:\n  f9 pull site:")]
+    Pull {
+        #[arg(value_name = NAME)]
+        name: Option<String>,
+    },
     /// Record local changes, pull, and push.
+    #[command(after_help = "Example:\n  f9 sync site: -m 'Correct the address'")]
     Sync {
+        #[arg(value_name = NAME)]
+        name: Option<String>,
         /// Describes the changes in the remote's history.
         #[arg(short, long, value_name = "MSG")]
         message: Option<String>,
     },
     /// List open conflicts.
-    Conflicts,
+    #[command(after_help = "Example:\n  f9 conflicts site:")]
+    Conflicts {
+        #[arg(value_name = NAME)]
+        name: Option<String>,
+    },
     /// Settle a conflict.
+    #[command(after_help = "Example:\n  f9 resolve site:index.html --edit")]
     Resolve(Resolve),
+    /// Keep connections by name.
+    #[command(subcommand)]
+    Connections(ConnectionsCommand),
     /// List the plugins that are found, and why a candidate is not usable.
     Plugins,
+    /// Print what makes a shell complete this program's arguments.
+    #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
+    Completions { shell: Shell },
+    /// Write the manual pages into a directory.
+    #[command(after_help = "Example:\n  f9 man ~/.local/share/man/man1")]
+    Man {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
 }
+
+const PATH: &str = "[NAME:]PATH";
+const PATTERN: &str = "[NAME:]PATTERN";
+const NAME: &str = "NAME:";
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Create {
+    #[arg(value_name = PATH)]
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) source: Source,
@@ -102,6 +222,7 @@ pub(crate) struct Create {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Update {
+    #[arg(value_name = PATH)]
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) source: Source,
@@ -121,6 +242,7 @@ pub(crate) struct Source {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Resolve {
+    #[arg(value_name = PATH)]
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) side: Side,
@@ -138,4 +260,20 @@ pub(crate) struct Side {
     /// Take the content of a file; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) with: Option<PathBuf>,
+    /// Edit what is here with $VISUAL or $EDITOR, and take that.
+    #[arg(long)]
+    pub(crate) edit: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Search {
+    /// What is sought, after the connection's NAME: unless that comes with -c.
+    #[arg(value_name = "[NAME:] QUERY", num_args = 1..=2, required = true)]
+    pub(crate) words: Vec<String>,
+    /// At most so many hits.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub(crate) limit: u32,
+    /// A JSON object that narrows the search, in the plugin's own terms.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) filters: Option<String>,
 }

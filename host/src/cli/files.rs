@@ -1,70 +1,84 @@
-//! The commands on files.
+//! The commands on single files and directories.
 
-use std::{
-    fs::File,
-    io::{self, Read},
-    path::Path,
-};
+use std::{fs::File, io::Read, path::Path};
 
 use f9_host::{
-    Backend, BackendPath, ByteRange, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend,
+    ByteRange, CancelToken, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend,
     ListOptions, Result, UpdateMode,
 };
 
 use super::{
     args::{Create, Source, Update},
     output::Output,
+    session::Session,
+    stop::{Stoppable, StoppableStdin},
+    survey,
 };
 
-pub(crate) fn create(backend: &Backend, args: &Create, output: &mut Output) -> Result<()> {
-    let path = BackendPath::parse(&args.path)?;
+pub(crate) fn create(args: &Create, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let place = session.place(&args.path)?;
     let options = CreateOptions::default().overwrite(args.overwrite);
     if args.dir {
-        return output.info(&FileBackend::create_dir(backend, &path, options)?);
+        return output.info(&FileBackend::create_dir(&*place.backend, &place.path, options)?);
     }
-    let info = args.source.with_content(|content| FileBackend::create(backend, &path, content, options))?;
-    output.info(&info)
+    let create = |content: Content<'_>| FileBackend::create(&*place.backend, &place.path, content, options);
+    output.info(&args.source.with_content(session.cancel(), create)?)
 }
 
-pub(crate) fn read(backend: &Backend, path: &str, output: &mut Output) -> Result<()> {
-    let path = BackendPath::parse(path)?;
-    let mut reader = FileBackend::open_read(backend, &path, ByteRange::ALL)?;
-    output.copy_from(&mut reader).map_err(|error| error.at(&path))
+pub(crate) fn mkdir(
+    paths: &[String],
+    parents: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<()> {
+    let options = CreateOptions::default().overwrite(parents);
+    output.each(paths, |path, output| {
+        let place = session.place(path)?;
+        output.info(&FileBackend::create_dir(&*place.backend, &place.path, options)?)
+    })
 }
 
-pub(crate) fn update(backend: &Backend, args: &Update, output: &mut Output) -> Result<()> {
-    let path = BackendPath::parse(&args.path)?;
+pub(crate) fn read(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let place = session.place(path)?;
+    let inner = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL)?;
+    let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
+    output.copy_from(&mut reader).map_err(|error| error.at(&place.path))
+}
+
+pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let place = session.place(&args.path)?;
     if args.source.is_none() {
         // An empty file is easily made and not easily unmade.
         return Err(Error::new(ErrorKind::InvalidOperation, "there is no new content")
-            .at(&path)
+            .at(&place.path)
             .hint("give it as an argument, as --file F, or as - for standard input"));
     }
     let mode = if args.append { UpdateMode::Append } else { UpdateMode::Replace };
-    let info = args.source.with_content(|content| FileBackend::update(backend, &path, content, mode))?;
-    output.info(&info)
+    let update = |content: Content<'_>| FileBackend::update(&*place.backend, &place.path, content, mode);
+    output.info(&args.source.with_content(session.cancel(), update)?)
 }
 
-pub(crate) fn delete(backend: &Backend, path: &str, recursive: bool) -> Result<()> {
-    let options = DeleteOptions::default().recursive(recursive);
-    FileBackend::delete(backend, &BackendPath::parse(path)?, options)
+pub(crate) fn delete(path: &str, recursive: bool, session: &Session<'_>) -> Result<()> {
+    let place = session.place(path)?;
+    FileBackend::delete(&*place.backend, &place.path, DeleteOptions::default().recursive(recursive))
 }
 
-pub(crate) fn info(backend: &Backend, path: &str, output: &mut Output) -> Result<()> {
-    output.details(&FileBackend::info(backend, &BackendPath::parse(path)?)?)
+pub(crate) fn info(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let place = session.place(path)?;
+    output.details(&FileBackend::info(&*place.backend, &place.path)?)
 }
 
-pub(crate) fn ls(backend: &Backend, path: &str, recursive: bool, output: &mut Output) -> Result<()> {
+pub(crate) fn ls(
+    path: &str,
+    recursive: bool,
+    long: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<()> {
     let options = ListOptions::default().recursive(recursive);
-    let mut infos = Vec::new();
-    for entry in FileBackend::list(backend, &BackendPath::parse(path)?, options)? {
-        match entry {
-            Ok(info) => infos.push(info),
-            Err(error) => output.warn(&error), // one that cannot be told does not hide the others
-        }
-    }
+    let mut infos = survey::entries(&session.place(path)?, options, session, output)?;
     infos.sort_by(|a, b| a.path.cmp(&b.path));
-    infos.iter().try_for_each(|info| output.entry(info))
+    infos.iter().try_for_each(|info| if long { output.long_entry(info) } else { output.entry(info) })
 }
 
 impl Source {
@@ -73,23 +87,27 @@ impl Source {
     }
 
     /// Runs `store` with the content that the arguments name.
-    fn with_content<T>(&self, store: impl FnOnce(Content<'_>) -> Result<T>) -> Result<T> {
+    fn with_content<T>(
+        &self,
+        cancel: &CancelToken,
+        store: impl FnOnce(Content<'_>) -> Result<T>,
+    ) -> Result<T> {
         match (&self.data, &self.file) {
-            (Some(data), _) if data == "-" => store(Content::reader(&mut io::stdin())),
+            (Some(data), _) if data == "-" => store(Content::reader(&mut StoppableStdin(cancel.clone()))),
             (Some(data), _) => store(Content::Bytes(data.as_encoded_bytes())),
-            (None, Some(file)) => store(Content::Reader(&mut *open_source(file)?)),
+            (None, Some(file)) => store(Content::Reader(&mut *open_source(file, cancel)?)),
             (None, None) => store(Content::Bytes(b"")),
         }
     }
 }
 
 /// A file of the shell's, or standard input for `-`.
-pub(crate) fn open_source(file: &Path) -> Result<Box<dyn Read + Send>> {
+pub(crate) fn open_source(file: &Path, cancel: &CancelToken) -> Result<Box<dyn Read + Send>> {
     if file == Path::new("-") {
-        return Ok(Box::new(io::stdin()));
+        return Ok(Box::new(StoppableStdin(cancel.clone())));
     }
     match File::open(file) {
-        Ok(opened) => Ok(Box::new(opened)),
+        Ok(inner) => Ok(Box::new(Stoppable { inner, cancel: cancel.clone() })),
         Err(error) => Err(Error::from(error).at(file.display())),
     }
 }

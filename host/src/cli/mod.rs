@@ -1,18 +1,32 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 
 mod args;
+mod connections;
+mod documents;
 mod files;
+mod mirror;
 mod output;
 mod plugins;
+mod progress;
+mod prompt;
+mod questions;
+mod session;
+mod sizes;
+mod stop;
+mod survey;
 mod sync;
+mod transfer;
 
-use std::{env, ffi::OsString, path::Path, process::ExitCode};
+use std::{env, ffi::OsString, process::ExitCode};
 
 use clap::Parser;
-use f9_host::{Backend, Connection, Error, ErrorKind, Host, Result, log::LevelFilter};
+use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
 
 use args::{Args, Command};
 use output::Output;
+use progress::Progress;
+use session::Session;
+use stop::Stop;
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
@@ -21,42 +35,62 @@ pub(crate) fn run() -> ExitCode {
         Ok(args) => args,
         Err(error) => return output::usage(&error, words.iter().any(|word| word == "--json")),
     };
-    let mut output = Output::new(args.json, args.verbose > 0);
-    match execute(&args, &mut output) {
+    let progress = Progress::new(!args.quiet && !args.json);
+    let mut output = Output::new(&args, progress.clone());
+    let stop = match Stop::watch(args.timeout) {
+        Ok(stop) => stop,
+        Err(error) => return output.fail(&error),
+    };
+    let session = Session::new(host(&args, &stop, &progress), &args, stop.token().clone());
+    match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
-        Err(error) => output.fail(&error),
+        Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
+            output.interrupted(&error)
+        }
+        Err(error) => output.fail(&stop.explain(error)),
     }
 }
 
-fn execute(args: &Args, output: &mut Output) -> Result<()> {
-    let host = host(args);
-    if let Command::Plugins = args.command {
-        return plugins::list(&host, output);
-    }
-    let backend = open(&host, args)?;
-    match &args.command {
-        Command::Create(create) => files::create(&backend, create, output),
-        Command::Read { path } => files::read(&backend, path, output),
-        Command::Update(update) => files::update(&backend, update, output),
-        Command::Delete { path, recursive } => files::delete(&backend, path, *recursive),
-        Command::Info { path } => files::info(&backend, path, output),
-        Command::Ls { path, recursive } => files::ls(&backend, path, *recursive, output),
-        Command::Push { message } => output.report(&backend.sync_backend()?.push(message.as_deref())?),
-        Command::Pull => output.report(&backend.sync_backend()?.pull()?),
-        Command::Sync { message } => output.report(&backend.sync_backend()?.sync(message.as_deref())?),
-        Command::Conflicts => sync::conflicts(&backend, output),
-        Command::Resolve(resolve) => sync::resolve(&backend, resolve, output),
-        Command::Plugins => Ok(()),
+fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Result<()> {
+    match command {
+        Command::Create(create) => files::create(create, session, output),
+        Command::Read { path } => files::read(path, session, output),
+        Command::Update(update) => files::update(update, session, output),
+        Command::Delete { path, recursive } => files::delete(path, *recursive, session),
+        Command::Info { path } => files::info(path, session, output),
+        Command::Ls { path, recursive, long } => files::ls(path, *recursive, *long, session, output),
+        Command::Tree { path } => survey::tree(path, session, output),
+        Command::Glob { pattern } => survey::glob(pattern, session, output),
+        Command::Du { path, depth } => survey::du(path, *depth, session, output),
+        Command::Checksum { paths, algorithm } => survey::checksum(paths, *algorithm, session, output),
+        Command::Mkdir { paths, parents } => files::mkdir(paths, *parents, session, output),
+        Command::Cp(copy) => transfer::cp(copy, session, output),
+        Command::Mv(moving) => transfer::mv(moving, session, output),
+        Command::Mirror(mirror) => mirror::run(mirror, session, output),
+        Command::Search(search) => sync::search(search, session, output),
+        Command::Push { name, message } => sync::push(name.as_deref(), message.as_deref(), session, output),
+        Command::Pull { name } => sync::pull(name.as_deref(), session, output),
+        Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
+        Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
+        Command::Resolve(resolve) => sync::resolve(resolve, session, output),
+        Command::Connections(command) => connections::run(command, session, output),
+        Command::Plugins => plugins::list(session.host(), output),
+        Command::Completions { shell } => documents::completions(*shell, output),
+        Command::Man { dir } => documents::manual(dir, output),
     }
 }
 
-fn host(args: &Args) -> Host {
+fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
     let level = match args.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
-    let mut builder = Host::builder().on_log(level, output::log);
+    let (logged, shown) = (progress.clone(), progress.clone());
+    let mut builder = Host::builder()
+        .on_log(level, move |record| output::log(record, &logged))
+        .on_progress(move |progress| shown.of_plugin(progress))
+        .cancel_token(stop.token().clone());
     for dir in &args.plugin_dir {
         builder = builder.plugin_dir(dir);
     }
@@ -64,26 +98,4 @@ fn host(args: &Args) -> Host {
         builder = builder.plugin_dir(dir);
     }
     builder.build()
-}
-
-fn open(host: &Host, args: &Args) -> Result<Backend> {
-    let Some(given) = &args.connection else {
-        return Err(Error::new(ErrorKind::InvalidConnection, "there is no connection")
-            .hint(r#"say what to open: -c '{"backend": "local", "root": "data"}', or -c @FILE"#));
-    };
-    let connection: Connection = match given.strip_prefix('@') {
-        Some(file) => connection_file(Path::new(file))?.parse()?,
-        None => given.parse()?,
-    };
-    host.open(connection)
-}
-
-fn connection_file(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| {
-        let error = Error::from(error);
-        let message = format!("the file with the connection cannot be read: {}", error.message());
-        Error::new(ErrorKind::InvalidConnection, message)
-            .at(file.display())
-            .hint("name a JSON file after the @")
-    })
 }

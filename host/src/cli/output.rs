@@ -3,72 +3,146 @@
 #![allow(clippy::print_stderr, reason = "the terminal is this program's")]
 
 use std::{
-    io::{self, BufWriter, Read, StdoutLock, Write},
+    env,
+    io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
     process::ExitCode,
 };
 
 use f9_host::{
-    Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, PluginDir, PluginFile, Result, SyncReport,
-    log,
+    BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, PluginDir, PluginFile, Result,
+    SearchHit, SyncReport, log,
     serde_json::{self, Value, json},
 };
 use serde::Serialize;
+
+use super::{args::Args, progress::Progress, sizes::human, stop::INTERRUPTED};
 
 /// Where results go, and how they look.
 pub(crate) struct Output {
     json: bool,
     verbose: bool,
-    warned: bool,
-    stdout: BufWriter<StdoutLock<'static>>,
+    quiet: bool,
+    /// The exit code, if it is another than that of success.
+    ending: Option<u8>,
+    stdout: BufWriter<Stdout>,
+    stdout_is_terminal: bool,
+    paint_stdout: bool,
+    paint_stderr: bool,
+    progress: Progress,
 }
 
 impl Output {
-    pub(crate) fn new(json: bool, verbose: bool) -> Self {
-        Self { json, verbose, warned: false, stdout: BufWriter::new(io::stdout().lock()) }
+    pub(crate) fn new(args: &Args, progress: Progress) -> Self {
+        let stdout_is_terminal = io::stdout().is_terminal();
+        let paint = wants_colours() && !args.json;
+        Self {
+            json: args.json,
+            verbose: args.verbose > 0,
+            quiet: args.quiet,
+            ending: None,
+            stdout: BufWriter::new(io::stdout()),
+            stdout_is_terminal,
+            paint_stdout: paint && stdout_is_terminal,
+            paint_stderr: paint && io::stderr().is_terminal(),
+            progress,
+        }
+    }
+
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// Ends a run that did what it should.
     pub(crate) fn finish(mut self) -> ExitCode {
+        self.progress.clear();
         match self.stdout.flush().map_err(output_failed) {
             Err(error) => self.fail(&error),
-            Ok(()) if self.warned => ExitCode::FAILURE,
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => ExitCode::from(self.ending.unwrap_or(0)),
         }
     }
 
     /// Ends a run that did not.
     pub(crate) fn fail(mut self, error: &Error) -> ExitCode {
+        self.progress.clear();
         if is_broken_pipe(error) {
             return ExitCode::SUCCESS; // the reader has what it wanted
         }
+        self.tell_last(error);
+        ExitCode::from(exit_code(error.kind()))
+    }
+
+    /// Ends a run that Ctrl-C ended.
+    pub(crate) fn interrupted(mut self, error: &Error) -> ExitCode {
+        self.progress.clear();
+        self.tell_last(error);
+        ExitCode::from(INTERRUPTED)
+    }
+
+    fn tell_last(&mut self, error: &Error) {
         // What was found before the error is an answer too; if it cannot be written, that is not the news.
         let flushed = self.stdout.flush();
         drop(flushed);
         self.tell(error);
-        ExitCode::from(exit_code(error.kind()))
+    }
+
+    /// Lets the run end with another exit code than that of success; the first to say so decides.
+    pub(crate) fn end_with(&mut self, code: u8) {
+        self.ending.get_or_insert(code);
+    }
+
+    /// Does the same with each. What fails is told and does not keep the rest from being done; the exit code is that of
+    /// the first failure.
+    pub(crate) fn each<T>(
+        &mut self,
+        items: &[T],
+        mut work: impl FnMut(&T, &mut Self) -> Result<()>,
+    ) -> Result<()> {
+        for item in items {
+            match work(item, self) {
+                Ok(()) => {}
+                Err(error)
+                    if items.len() == 1 || error.kind() == ErrorKind::Cancelled || is_broken_pipe(&error) =>
+                {
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.end_with(exit_code(error.kind()));
+                    self.tell(&error);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Tells an error that does not end the run.
     pub(crate) fn warn(&mut self, error: &Error) {
-        self.warned = true;
+        self.end_with(1);
         self.tell(error);
     }
 
-    fn tell(&self, error: &Error) {
+    /// Tells an error, whatever the exit code will be.
+    pub(crate) fn tell(&self, error: &Error) {
+        self.progress.clear();
         if self.json {
             eprintln!("{}", json!({"error": error_json(error)}));
             return;
         }
-        let mut line = "f9: ".to_owned();
+        let mut line = String::new();
+        // Of two connections, which one.
+        line.extend(error.context().filter(|(name, _)| *name == "side").map(|(_, side)| format!("{side}: ")));
         if self.verbose {
             line.push_str(&error.to_string()); // with the facts by name
         } else {
             line.extend(error.path().map(|path| format!("{path}: ")));
             line.push_str(error.message());
-            line.extend(error.causes().next().map(|cause| format!(": {cause}")));
         }
         line.extend(error.advice().map(|advice| format!("; {advice}")));
-        eprintln!("{}", one_line(&line));
+        let program = paint("f9:", RED, self.paint_stderr);
+        eprintln!("{program} {}", one_line(&line));
         for cause in error.causes().filter(|_| self.verbose) {
             eprintln!("  caused by: {}", one_line(&cause));
         }
@@ -113,12 +187,77 @@ impl Output {
         if self.json {
             return self.json_line(info);
         }
-        let mark = match info.kind {
-            FileKind::Directory => "/",
-            FileKind::Symlink => "@",
-            _ => "",
-        };
-        self.line(format_args!("{}{mark}", one_line(info.path.as_str())))
+        let name = self.marked(info.path.as_str(), info.kind);
+        self.line(format_args!("{name}"))
+    }
+
+    /// An entry with size and time.
+    pub(crate) fn long_entry(&mut self, info: &FileInfo) -> Result<()> {
+        if self.json {
+            return self.json_line(info);
+        }
+        let object = serde_json::to_value(info).map_err(not_json)?;
+        // To the second: 2026-05-24T05:20:00Z.
+        let time: String = object["modified_at"].as_str().unwrap_or_default().chars().take(19).collect();
+        let time = if time.is_empty() { time } else { time.replace('T', " ") + "Z" };
+        let size = if info.is_file() { human(info.size) } else { "-".to_owned() };
+        let name = self.marked(info.path.as_str(), info.kind);
+        self.line(format_args!("{size:>8}  {time:<20}  {name}"))
+    }
+
+    /// An entry at its place in a tree.
+    pub(crate) fn tree_line(&mut self, stem: &str, info: &FileInfo) -> Result<()> {
+        let name = self.marked(info.path.name().unwrap_or_default(), info.kind);
+        self.line(format_args!("{stem}{name}"))
+    }
+
+    fn marked(&self, name: &str, kind: FileKind) -> String {
+        match kind {
+            FileKind::Directory => paint(&format!("{}/", one_line(name)), BLUE, self.paint_stdout),
+            FileKind::Symlink => paint(&format!("{}@", one_line(name)), CYAN, self.paint_stdout),
+            _ => one_line(name),
+        }
+    }
+
+    /// A step of the work on many files: told with `-v`, in a dry run, and to programs.
+    pub(crate) fn action(
+        &mut self,
+        value: &Value,
+        action: &str,
+        path: &BackendPath,
+        dry_run: bool,
+    ) -> Result<()> {
+        if self.json {
+            return self.json_line(value);
+        }
+        if self.verbose || (dry_run && !self.quiet) {
+            self.progress.clear();
+            self.line(format_args!("{action:<7}  {}", one_line(path.as_str())))?;
+            if self.stdout_is_terminal {
+                self.stdout.flush().map_err(output_failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was done, unless nobody wants to know.
+    pub(crate) fn summary(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        if self.quiet { Ok(()) } else { self.either(value, text) }
+    }
+
+    /// An object for programs, or text for people.
+    pub(crate) fn either(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        if self.json { self.json_line(value) } else { self.line(text) }
+    }
+
+    pub(crate) fn hit(&mut self, hit: &SearchHit) -> Result<()> {
+        if self.json {
+            return self.json_line(hit);
+        }
+        let path = paint(&one_line(hit.path.as_str()), BLUE, self.paint_stdout);
+        self.line(format_args!("{path}  {:.3}", hit.score))?;
+        let snippet: String = hit.snippet.split_whitespace().collect::<Vec<_>>().join(" ");
+        self.line(format_args!("  {}", one_line(&snippet)))
     }
 
     pub(crate) fn report(&mut self, report: &SyncReport) -> Result<()> {
@@ -196,17 +335,32 @@ impl Output {
         self.line(format_args!("{text}"))
     }
 
-    fn line(&mut self, line: std::fmt::Arguments<'_>) -> Result<()> {
+    pub(crate) fn line(&mut self, line: std::fmt::Arguments<'_>) -> Result<()> {
         writeln!(self.stdout, "{line}").map_err(output_failed)
     }
 }
 
+const RED: &str = "1;31";
+const BLUE: &str = "1;34";
+const CYAN: &str = "36";
+
+/// Text in a colour of the terminal's.
+fn paint(text: &str, colour: &str, wanted: bool) -> String {
+    if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Whether terminals may be painted on, as <https://no-color.org> has it.
+fn wants_colours() -> bool {
+    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
 fn output_failed(error: io::Error) -> Error {
-    Error::new(ErrorKind::Io, "cannot write to standard output").caused_by(error)
+    Error::new(ErrorKind::Io, format!("cannot write to standard output: {error}")).caused_by(error)
 }
 
 fn not_json(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Other, "cannot be expressed as JSON").caused_by(error)
+    Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
 }
 
 fn is_broken_pipe(error: &Error) -> bool {
@@ -215,7 +369,7 @@ fn is_broken_pipe(error: &Error) -> bool {
 }
 
 /// Text of any origin on one line of a terminal: control characters are escaped.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
@@ -241,7 +395,7 @@ fn error_json(error: &Error) -> Value {
 }
 
 /// The exit code of an error; `--help` lists them.
-fn exit_code(kind: ErrorKind) -> u8 {
+pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
     use ErrorKind::*;
     match kind {
         InvalidConnection => 2,
@@ -264,14 +418,18 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
         let message =
             text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
         eprintln!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}}));
-    } else if let Err(failed) = error.print() {
-        return Output::new(json, false).fail(&output_failed(failed));
+    } else if let Err(failed) = error.print()
+        && failed.kind() != io::ErrorKind::BrokenPipe
+    {
+        eprintln!("f9: {}", output_failed(failed));
+        return ExitCode::FAILURE;
     }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 
 /// A log record of a plugin.
-pub(crate) fn log(record: &log::Record<'_>) {
+pub(crate) fn log(record: &log::Record<'_>, progress: &Progress) {
+    progress.clear();
     let level = record.level().as_str().to_lowercase();
     eprintln!("f9: {level}: {}: {}", record.target(), one_line(&record.args().to_string()));
 }

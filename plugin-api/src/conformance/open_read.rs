@@ -19,7 +19,6 @@ pub(super) const CASES: &[Case] = cases! {
     streams_are_independent: "Every method may be called from many threads at once, without any order between them.";
     can_be_read_on_another_thread: "Reader: Send.";
     is_one_version_while_replaced: "What it yields is one version of the file or an error, not a mixture of two.";
-    is_one_version_while_appended: "What it yields is one version of the file or an error, not a mixture of two.";
     is_one_version_while_deleted: "What it yields is one version of the file or an error, not a mixture of two.";
     fails_as_read: "# Errors: as read; the stream carries an Error inside its `io::Error`s.";
 };
@@ -126,12 +125,6 @@ fn is_one_version_while_replaced(s: &Subject<'_>) -> Checked {
     one_version(s, &old, &new, || s.replace("file", &new).done().map(drop))?;
     s.delete("file").done()?;
     one_version(s, &old, &new, || s.overwrite("file", &new).done().map(drop))
-}
-
-fn is_one_version_while_appended(s: &Subject<'_>) -> Checked {
-    let (old, more) = (vec![b'o'; 300_000], vec![b'm'; 1000]);
-    let new = [&old[..], &more].concat();
-    one_version(s, &old, &new, || s.append("file", &more).done().map(drop))
 }
 
 fn is_one_version_while_deleted(s: &Subject<'_>) -> Checked {

@@ -12,7 +12,6 @@ pub(super) const CASES: &[Case] = cases! {
     the_root_has_only_info_and_list: "Only `info` and `list` accept the root; everything else answers InvalidPath.";
     the_root_has_no_declared_operation_either: "Only `info` and `list` accept the root; everything else answers InvalidPath.";
     long_and_deep_paths_are_whole_or_refused: "Names pass byte for byte. What a storage cannot name is InvalidPath.";
-    one_path_is_one_file: "Paths are parsed: `.`, empty segments and a leading `/` make no difference.";
 };
 
 fn the_root_has_only_info_and_list(s: &Subject<'_>) -> Checked {
@@ -71,15 +70,6 @@ fn long_and_deep_paths_are_whole_or_refused(s: &Subject<'_>) -> Checked {
         s.read(&path).is("content")?;
         let info = s.info(&path).done()?;
         ensure!(info.path.as_str() == path, "the path came back as {:?}", info.path);
-    }
-    Ok(())
-}
-
-fn one_path_is_one_file(s: &Subject<'_>) -> Checked {
-    s.create("/a//b/./c", "x").done()?;
-    for path in ["a/b/c", "/a/b/c", "a/b/c/", "./a/b/c"] {
-        s.read(path).is("x")?;
-        s.create(path, "y").fails(ErrorKind::AlreadyExists)?;
     }
     Ok(())
 }

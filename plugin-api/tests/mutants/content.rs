@@ -1,8 +1,10 @@
 //! Mutants of `read` and `update`.
 
+use std::time::UNIX_EPOCH;
+
 use f9_plugin_api::{Bytes, Content, Error, ErrorKind, FileBackend, UpdateMode};
 
-use crate::mutant::{Row, meanwhile, mutant, overwrite};
+use crate::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [read(), update()].concat()
@@ -55,6 +57,25 @@ fn read() -> Vec<Row> {
                 let end = range.offset.checked_add(range.length.unwrap_or(0));
                 assert!(end.is_some(), "offset and length overflow");
                 m.inner.read_range(path, range)
+            };
+        }),
+        mutant("has empty parts of what is missing", "read::parts_fail_as_the_whole", |ops| {
+            ops.read_range = |m, path, range| match m.inner.read_range(path, range) {
+                Err(error) if error.is_not_found() => Ok(Bytes::new()),
+                read => read,
+            };
+        }),
+        mutant("gives at most 64 KiB", "read::parts_of_a_large_file_fit_together", |ops| {
+            ops.read_range = |m, path, range| {
+                let part = m.inner.read_range(path, range)?;
+                Ok(part.slice(..part.len().min(1 << 16)))
+            };
+        }),
+        mutant("does one thing at a time", "threads::everything_at_once", |ops| {
+            ops.read = |m, path| {
+                let Ok(_alone) = m.memory.try_lock() else { return Err(Error::new(ErrorKind::Busy, "busy")) };
+                meanwhile();
+                m.inner.read(path)
             };
         }),
     ]
@@ -128,5 +149,40 @@ fn update() -> Vec<Row> {
                 };
             },
         ),
+        mutant("takes a short read for the end", "update::appends_from_a_reader", |ops| {
+            ops.update = |m, path, content, mode| match content {
+                Content::Reader(reader) => {
+                    let mut buffer = vec![0; 1 << 16];
+                    let length = reader.read(&mut buffer)?;
+                    m.inner.update(path, Content::from(&buffer[..length]), mode)
+                }
+                content => m.inner.update(path, content, mode),
+            };
+        }),
+        mutant("hides the reader's error", "update::names_the_readers_own_error", |ops| {
+            ops.update = |m, path, content, mode| {
+                wrong_kind(m.inner.update(path, content, mode), ErrorKind::QuotaExceeded, ErrorKind::Io)
+            };
+        }),
+        mutant("answers a wrong kind", "update::refuses_a_directory", |ops| {
+            ops.update = |m, path, content, mode| {
+                wrong_kind(
+                    m.inner.update(path, content, mode),
+                    ErrorKind::IsADirectory,
+                    ErrorKind::InvalidOperation,
+                )
+            };
+        }),
+        mutant("calls a file on the way missing", "update::refuses_a_file_on_the_way", |ops| {
+            ops.update = |m, path, content, mode| {
+                wrong_kind(m.inner.update(path, content, mode), ErrorKind::NotADirectory, ErrorKind::NotFound)
+            };
+        }),
+        mutant("turns time back", "info::a_change_does_not_turn_time_back", |ops| {
+            ops.update = |m, path, content, mode| {
+                let info = m.inner.update(path, content, mode)?;
+                Ok(info.modified_at(Some(UNIX_EPOCH)))
+            };
+        }),
     ]
 }

@@ -1,6 +1,8 @@
 //! Mutants of `create` and `create_dir`.
 
-use f9_plugin_api::{BackendPath, Content, DeleteOptions, Error, ErrorKind, FileBackend, FileInfo};
+use f9_plugin_api::{
+    BackendPath, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend, FileInfo,
+};
 
 use crate::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
 
@@ -139,6 +141,44 @@ fn create() -> Vec<Row> {
                 m.inner.create(&path, content, options)
             };
         }),
+        mutant("overwrites only what is there", "create::overwriting_needs_no_file", |ops| {
+            ops.create = |m, path, content, options| {
+                if options.overwrite {
+                    m.inner.info(path)?;
+                }
+                m.inner.create(path, content, options)
+            };
+        }),
+        mutant("makes parents that must be new", "threads::racing_creators_share_their_parents", |ops| {
+            ops.create = |m, path, content, options| {
+                let parent = path.parent().unwrap_or_default();
+                if m.inner.info(&parent).is_err() {
+                    meanwhile();
+                    m.inner.create_dir(&parent, CreateOptions::default())?;
+                }
+                m.inner.create(path, content, options)
+            };
+        }),
+        mutant("cannot go deep", "paths::long_and_deep_paths_are_whole_or_refused", |ops| {
+            ops.create = |m, path, content, options| {
+                if path.segments().count() > 100 {
+                    return Err(Error::new(ErrorKind::Io, "too deep"));
+                }
+                m.inner.create(path, content, options)
+            };
+        }),
+        mutant("remembers what was deleted", "delete::frees_the_path", |ops| {
+            ops.delete = |m, path, options| {
+                m.memory().push(m.inner.info(path)?);
+                m.inner.delete(path, options)
+            };
+            ops.create = |m, path, content, options| {
+                if m.memory().iter().any(|deleted| deleted.path == *path) {
+                    return Err(Error::new(ErrorKind::AlreadyExists, "deleted"));
+                }
+                m.inner.create(path, content, options)
+            };
+        }),
     ]
 }
 
@@ -174,6 +214,23 @@ fn create_dir() -> Vec<Row> {
         }),
         mutant("makes a file of a directory", "create_dir::makes_an_empty_directory", |ops| {
             ops.create_dir = |m, path, options| m.inner.create(path, Content::from(""), options);
+        }),
+        mutant("describes the parent", "create_dir::describes_the_directory", |ops| {
+            ops.create_dir = |m, path, options| {
+                m.inner.create_dir(path, options)?;
+                m.inner.info(&path.parent().unwrap_or_default())
+            };
+        }),
+        mutant("wants the parent to be there", "create_dir::makes_parents", |ops| {
+            ops.create_dir = |m, path, options| {
+                m.inner.info(&path.parent().unwrap_or_default())?;
+                m.inner.create_dir(path, options)
+            };
+        }),
+        mutant("calls a file on the way missing", "create_dir::refuses_a_file_on_the_way", |ops| {
+            ops.create_dir = |m, path, options| {
+                wrong_kind(m.inner.create_dir(path, options), ErrorKind::NotADirectory, ErrorKind::NotFound)
+            };
         }),
     ]
 }

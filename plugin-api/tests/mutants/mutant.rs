@@ -16,7 +16,7 @@ use f9_plugin_api::{
 pub(crate) struct Mutant {
     pub(crate) inner: Arc<StrictMemory>,
     /// Whatever a mutant wants to remember.
-    memory: Mutex<Vec<FileInfo>>,
+    pub(crate) memory: Mutex<Vec<FileInfo>>,
     ops: Ops,
 }
 

@@ -1,11 +1,12 @@
 //! Mutants of what is optional, and of what they declare.
 
 use f9_plugin_api::{
-    BackendPath, Capabilities, Content, CopyOptions, CreateOptions, DeleteOptions, Error, ErrorKind,
-    FileBackend, ListOptions, SearchBackend, SearchHit, serde_json::Value,
+    BackendPath, Capabilities, Conflict, Content, CopyOptions, CreateOptions, DeleteOptions, Error,
+    ErrorKind, FileBackend, FileInfo, ListOptions, Result, SearchBackend, SearchHit, SyncFileBackend,
+    SyncReport, serde_json::Value,
 };
 
-use crate::mutant::{Mutant, Row, mutant};
+use crate::mutant::{Mutant, Row, mutant, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [copy(), rename(), capabilities()].concat()
@@ -46,6 +47,55 @@ fn copy() -> Vec<Row> {
                 false => m.inner.copy(from, to, options),
             };
         }),
+        mutant("shares the content", "copy::copies_are_independent", |ops| {
+            ops.update = |m, path, content, mode| {
+                let old = m.inner.read(path)?;
+                let info = m.inner.update(path, content, mode)?;
+                for entry in m.inner.list(&BackendPath::root(), ListOptions::default())?.flatten() {
+                    if m.inner.read(&entry.path)? == old {
+                        m.inner.copy(path, &entry.path, overwrite())?;
+                    }
+                }
+                Ok(info)
+            };
+        }),
+        mutant("wants the parent to be there", "copy::makes_parents", |ops| {
+            ops.copy = |m, from, to, options| {
+                m.inner.info(&to.parent().unwrap_or_default())?;
+                m.inner.copy(from, to, options)
+            };
+        }),
+        mutant("replaces directories", "copy::never_overwrites_a_directory", |ops| {
+            ops.copy = |m, from, to, options| {
+                if options.overwrite && m.inner.info(to).is_ok_and(|info| info.is_dir()) {
+                    m.inner.delete(to, DeleteOptions::default().recursive(true))?;
+                }
+                m.inner.copy(from, to, options)
+            };
+        }),
+        mutant("calls a file on the way missing", "copy::refuses_a_file_on_the_way", |ops| {
+            ops.copy = |m, from, to, options| {
+                wrong_kind(m.inner.copy(from, to, options), ErrorKind::NotADirectory, ErrorKind::NotFound)
+            };
+        }),
+        mutant("answers a wrong kind", "copy::refuses_what_is_missing", |ops| {
+            ops.copy = |m, from, to, options| {
+                wrong_kind(m.inner.copy(from, to, options), ErrorKind::NotFound, ErrorKind::Io)
+            };
+        }),
+        mutant(
+            "takes the root for a directory like any",
+            "paths::the_root_has_no_declared_operation_either",
+            |ops| {
+                ops.copy = |m, from, to, options| {
+                    wrong_kind(
+                        m.inner.copy(from, to, options),
+                        ErrorKind::InvalidPath,
+                        ErrorKind::IsADirectory,
+                    )
+                };
+            },
+        ),
     ]
 }
 
@@ -126,18 +176,70 @@ fn rename() -> Vec<Row> {
                 m.inner.rename(from, to, options)
             };
         }),
+        mutant("describes the source", "rename::describes_what_moved", |ops| {
+            ops.rename = |m, from, to, options| {
+                let info = m.inner.info(from);
+                m.inner.rename(from, to, options)?;
+                info
+            };
+        }),
+        mutant("never overwrites", "rename::overwrites_a_file_when_asked", |ops| {
+            ops.rename = |m, from, to, _| m.inner.rename(from, to, CopyOptions::default());
+        }),
+        mutant("calls a file on the way missing", "rename::refuses_a_file_on_the_way", |ops| {
+            ops.rename = |m, from, to, options| {
+                wrong_kind(m.inner.rename(from, to, options), ErrorKind::NotADirectory, ErrorKind::NotFound)
+            };
+        }),
+        mutant("answers a wrong kind", "rename::refuses_what_is_missing", |ops| {
+            ops.rename = |m, from, to, options| {
+                wrong_kind(m.inner.rename(from, to, options), ErrorKind::NotFound, ErrorKind::Io)
+            };
+        }),
     ]
 }
 
 /// A search that finds everything.
 impl SearchBackend for Mutant {
-    fn search(&self, _: &str, _: u32, _: &Value) -> f9_plugin_api::Result<Vec<SearchHit>> {
+    fn search(&self, _: &str, _: u32, _: &Value) -> Result<Vec<SearchHit>> {
         let entries = self.inner.list(&BackendPath::root(), ListOptions::default())?;
         Ok(entries.flatten().map(|entry| SearchHit::new(entry.path, 1.0, "")).collect())
     }
 }
 
+/// A synchronisation that sees conflicts everywhere.
+impl SyncFileBackend for Mutant {
+    fn push(&self, _: Option<&str>) -> Result<SyncReport> {
+        Ok(SyncReport::default())
+    }
+
+    fn pull(&self) -> Result<SyncReport> {
+        Ok(SyncReport::default())
+    }
+
+    fn sync(&self, _: Option<&str>) -> Result<SyncReport> {
+        Ok(SyncReport::default())
+    }
+
+    fn conflict_report(&self) -> Result<Vec<Conflict>> {
+        Ok(vec![Conflict::new(BackendPath::parse("file")?, "UU")])
+    }
+
+    fn conflict_accept_local(&self, _: &BackendPath) -> Result<()> {
+        Ok(())
+    }
+
+    fn conflict_accept_remote(&self, _: &BackendPath) -> Result<()> {
+        Ok(())
+    }
+
+    fn conflict_resolve(&self, path: &BackendPath, _: Content<'_>) -> Result<FileInfo> {
+        self.inner.info(path)
+    }
+}
+
 fn capabilities() -> Vec<Row> {
+    let declares_sync: fn(&Mutant) -> Capabilities = |m| m.inner.capabilities() | Capabilities::SYNC;
     let declares_search: fn(&Mutant) -> Capabilities = |m| m.inner.capabilities() | Capabilities::SEARCH;
     let declares_checksum: fn(&Mutant) -> Capabilities = |m| m.inner.capabilities() | Capabilities::CHECKSUM;
     vec![
@@ -198,6 +300,14 @@ fn capabilities() -> Vec<Row> {
         }),
         mutant("knows every command", "capabilities::an_unknown_command_is_unsupported", |ops| {
             ops.command = |_, _, _| Ok(Value::Null);
+        }),
+        mutant("reports a conflict of nothing", "sync::without_conflicts_the_report_is_empty", |ops| {
+            ops.capabilities = declares_sync;
+            ops.sync = |m| Some(m);
+        }),
+        mutant("settles what is no conflict", "sync::only_an_open_conflict_can_be_settled", |ops| {
+            ops.capabilities = declares_sync;
+            ops.sync = |m| Some(m);
         }),
     ]
 }

@@ -3,14 +3,15 @@
 use std::{
     io::{self, Cursor, Read, Write},
     sync::Arc,
+    thread::{self, ThreadId},
 };
 
 use f9_plugin_api::{
     BackendPath, ByteRange, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend, FileInfo,
-    FileWriter, Result, UpdateMode, conformance::StrictMemory,
+    FileKind, FileWriter, Reader, Result, UpdateMode, conformance::StrictMemory,
 };
 
-use crate::mutant::{Mutant, Row, mutant};
+use crate::mutant::{Mutant, Row, meanwhile, mutant};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [open_read(), open_write()].concat()
@@ -74,6 +75,17 @@ fn open_read() -> Vec<Row> {
                 opened => opened,
             };
         }),
+        mutant("stays on its thread", "open_read::can_be_read_on_another_thread", |ops| {
+            ops.open_read = |m, path, range| {
+                Ok(Box::new(AtHome(m.inner.open_read(path, range)?, thread::current().id())))
+            };
+        }),
+        mutant("shares its position", "open_read::streams_are_independent", |ops| {
+            ops.open_read = |m, path, range| {
+                m.inner.read_range(path, range)?;
+                Ok(Box::new(Shared { files: Arc::clone(&m.inner), path: path.clone() }))
+            };
+        }),
     ]
 }
 
@@ -83,6 +95,37 @@ struct Plain(Live);
 impl Read for Plain {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.0.read(buffer).map_err(|_| io::ErrorKind::NotFound.into())
+    }
+}
+
+/// Fails on every thread but one.
+struct AtHome(Reader, ThreadId);
+
+impl Read for AtHome {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if thread::current().id() != self.1 {
+            return Err(Error::new(ErrorKind::InvalidOperation, "on another thread").into());
+        }
+        self.0.read(buffer)
+    }
+}
+
+/// Keeps its position with the file: as the size of another.
+struct Shared {
+    files: Arc<StrictMemory>,
+    path: BackendPath,
+}
+
+impl Read for Shared {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let position = BackendPath::parse(&format!("{}.position", self.path))?;
+        let offset = self.files.info(&position).map_or(0, |info| info.size);
+        let part =
+            self.files.read_range(&self.path, ByteRange { offset, length: Some(buffer.len() as u64) })?;
+        let _ = self.files.create(&position, Content::from(""), CreateOptions::default());
+        self.files.update(&position, Content::from(&part), UpdateMode::Append)?;
+        buffer[..part.len()].copy_from_slice(&part);
+        Ok(part.len())
     }
 }
 
@@ -188,6 +231,16 @@ impl Drop for Writer {
     }
 }
 
+/// Refuses a second writer, also when the first is done.
+fn reserve(m: &Mutant, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
+    let mut reserved = m.memory();
+    if reserved.iter().any(|info| info.path == *path) {
+        return Err(Error::new(ErrorKind::AlreadyExists, "being written"));
+    }
+    reserved.push(FileInfo::new(path.clone(), FileKind::File, 0));
+    m.inner.open_write(path, options)
+}
+
 fn open_write() -> Vec<Row> {
     vec![
         mutant("is visible before its commit", "open_write::is_invisible_until_committed", |ops| {
@@ -253,6 +306,48 @@ fn open_write() -> Vec<Row> {
             ops.open_write = |m, path, options| {
                 m.inner.create(path, Content::from(""), options)?;
                 Writer::open(m, path, options.overwrite(true), Habit::None)
+            };
+        }),
+        mutant("reserves its name for good", "open_write::can_be_given_up_and_begun_anew", |ops| {
+            ops.open_write = reserve;
+        }),
+        mutant(
+            "is the only writer of a file",
+            "open_write::the_last_of_two_overwriting_writers_stays",
+            |ops| {
+                ops.open_write = reserve;
+            },
+        ),
+        mutant("overwrites unasked", "open_write::does_not_overwrite_unasked", |ops| {
+            ops.open_write = |m, path, options| m.inner.open_write(path, options.overwrite(true));
+        }),
+        mutant("wants the parent to be there", "open_write::makes_parents", |ops| {
+            ops.open_write = |m, path, options| {
+                m.inner.info(&path.parent().unwrap_or_default())?;
+                m.inner.open_write(path, options)
+            };
+        }),
+        mutant("replaces directories", "open_write::never_overwrites_a_directory", |ops| {
+            ops.open_write = |m, path, options| {
+                if options.overwrite && m.inner.info(path).is_ok_and(|info| info.is_dir()) {
+                    m.inner.delete(path, DeleteOptions::default().recursive(true))?;
+                }
+                m.inner.open_write(path, options)
+            };
+        }),
+        mutant("lets all racing commits win", "open_write::one_of_racing_commits_wins", |ops| {
+            ops.open_write = |m, path, options| {
+                let writer = Writer::open(m, path, options, Habit::OverwritesWhatCameMeanwhile);
+                meanwhile();
+                writer
+            };
+        }),
+        mutant("calls a file on the way missing", "open_write::refuses_a_file_on_the_way", |ops| {
+            ops.open_write = |m, path, options| match m.inner.info(path) {
+                Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                    Err(Error::new(ErrorKind::NotFound, "nothing here"))
+                }
+                _ => m.inner.open_write(path, options),
             };
         }),
     ]

@@ -77,6 +77,22 @@ fn delete() -> Vec<Row> {
         mutant("panics", "delete::removes_a_file", |ops| {
             ops.delete = |_, _, _| panic!("out of ideas");
         }),
+        mutant("refuses recursive files", "delete::recursive_removes_a_file_too", |ops| {
+            ops.delete = |m, path, options| {
+                if options.recursive && m.inner.info(path)?.is_file() {
+                    return Err(Error::new(ErrorKind::NotADirectory, "a file"));
+                }
+                m.inner.delete(path, options)
+            };
+        }),
+        mutant("takes every directory for full", "delete::removes_an_empty_directory", |ops| {
+            ops.delete = |m, path, options| {
+                if !options.recursive && m.inner.info(path)?.is_dir() {
+                    return Err(Error::new(ErrorKind::DirectoryNotEmpty, "a directory"));
+                }
+                m.inner.delete(path, options)
+            };
+        }),
     ]
 }
 
@@ -236,7 +252,29 @@ fn list() -> Vec<Row> {
                 m.inner.list(path, options)
             };
         }),
+        mutant("panics if it is not read to its end", "list::is_no_snapshot", |ops| {
+            ops.list = |m, path, options| {
+                Ok(Box::new(ToTheEnd(m.inner.list(path, options)?.collect::<Vec<_>>().into_iter())))
+            };
+        }),
     ]
+}
+
+/// Has to be read to its end.
+struct ToTheEnd(std::vec::IntoIter<Result<FileInfo>>);
+
+impl Iterator for ToTheEnd {
+    type Item = Result<FileInfo>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next()
+    }
+}
+
+impl Drop for ToTheEnd {
+    fn drop(&mut self) {
+        assert!(self.0.len() == 0, "not read to its end");
+    }
 }
 
 /// Names a new file otherwise than asked.

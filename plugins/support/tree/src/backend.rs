@@ -11,12 +11,12 @@ use rustix::{
 
 use crate::{
     Tree, append,
-    draft::{Draft, Rule, replaceable},
+    draft::{Draft, Rule, Spot, read_all},
     errors::{already_exists, contended, failure, is_a_directory},
     listing::Listing,
     read::{self, FileReader},
     rename::Source,
-    resolve::{ATTEMPTS, sync_folder},
+    resolve::{attempts, sync_folder},
     stat::Stat,
     write::Writer,
 };
@@ -77,19 +77,21 @@ impl FileBackend for Tree {
     }
 
     fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.on(to, || not_root(to).map(drop))?;
         let source =
             self.on(from, || read::open_file(self.root(), not_root(from)?, OFlags::RDONLY, "copy the file"));
         let (source, stat) = source?;
         self.on(to, || {
             let doing = "copy the file here";
             let rule = Rule::creating(options.overwrite);
-            let mut draft = self.begin(to, rule, doing)?;
+            let (mut draft, _) = Draft::start(self, || Spot::preview(self, to, rule, doing), doing)?;
             draft.copy(&source, stat.size, doing)?;
-            draft.commit(self, to, rule, doing)
+            draft.commit(self, to, None, rule, doing)
         })
     }
 
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.on(to, || not_root(to).map(drop))?;
         let source = self.on(from, || Source::find(self, from))?;
         self.on(to, || source.move_to(self, from, to, options.overwrite))
     }
@@ -101,50 +103,49 @@ impl Tree {
         self.root().check(path).and_then(|()| work()).map_err(|error| error.at(path))
     }
 
+    /// Stores `content` at `path`, where what is there complies with the rule.
     fn put(&self, path: &BackendPath, content: Content<'_>, rule: Rule, doing: &str) -> Result<FileInfo> {
-        let mut draft = self.begin(path, rule, doing)?;
-        draft.fill(content, doing)?;
-        draft.commit(self, path, rule, doing)
-    }
-
-    /// Begins new content for `path`, unless something there forbids it.
-    fn begin(&self, path: &BackendPath, rule: Rule, doing: &str) -> Result<Draft> {
-        let (parent, name) = path.split()?;
-        let folder = match rule {
-            Rule::Replace => self.root().folder(parent, doing)?,
-            Rule::New | Rule::NewOrReplace => self.root().make_folder(parent, self.durability(), doing)?,
-        };
-        let old = replaceable(&folder, name, rule, doing)?;
-        Draft::begin(self, &folder, old.as_ref(), doing)
+        match content {
+            Content::Bytes(bytes) => {
+                let (mut draft, spot) = Draft::start(self, || Spot::find(self, path, rule, doing), doing)?;
+                draft.write(bytes, doing)?;
+                draft.commit(self, path, Some(spot), rule, doing)
+            }
+            // That takes its time, so the spot is looked at again.
+            Content::Reader(reader) => {
+                let (mut draft, _) = Draft::start(self, || Spot::preview(self, path, rule, doing), doing)?;
+                read_all(reader, |piece| draft.write(piece, doing))?;
+                draft.commit(self, path, None, rule, doing)
+            }
+        }
     }
 
     /// Replaces what is at `path` or, where that is a link, the file that it leads to.
     fn replace(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
         let doing = "update the file";
         let target = self.target(path, doing)?;
-        let mut info = self.put(&target, content, Rule::Replace, doing)?;
+        let mut info = self.put(target.as_ref().unwrap_or(path), content, Rule::Replace, doing)?;
         info.path = path.clone();
         Ok(info)
     }
 
-    /// Where a file is, without a link at the end of its path.
-    fn target(&self, path: &BackendPath, doing: &str) -> Result<BackendPath> {
+    /// Where the link at `path` leads; `None` if it is no link.
+    fn target(&self, path: &BackendPath, doing: &str) -> Result<Option<BackendPath>> {
         let (parent, name) = path.split()?;
         let folder = self.root().folder(parent, doing)?;
         if !Stat::at(&folder, name).map_err(|errno| failure(doing, errno))?.is_link() {
-            return Ok(path.clone());
+            return Ok(None);
         }
-        let plain = self.root().without_links(path.as_str(), doing)?;
-        if plain.is_empty() {
-            return Err(is_a_directory(doing));
+        match self.root().without_links(path.as_str(), doing)? {
+            plain if plain.is_empty() => Err(is_a_directory(doing)),
+            plain => BackendPath::parse(&plain).map(Some),
         }
-        BackendPath::parse(&plain)
     }
 
     fn make_dir(&self, path: &BackendPath, overwrite: bool) -> Result<FileInfo> {
         let doing = "create the directory";
         let (parent, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let folder = self.root().make_folder(parent, self.durability(), doing)?;
             match mkdirat(&folder, name, Mode::from_raw_mode(0o777)) {
                 Ok(()) => sync_folder(&folder, self.durability(), doing)?,
@@ -176,7 +177,7 @@ impl Tree {
 
     fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
         let doing = "describe it";
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             match self.root().open_at(path.as_str(), OFlags::PATH, doing) {
                 Ok(fd) => return Ok(Stat::of(fd).map_err(|errno| failure(doing, errno))?.info(path)),
                 Err(error) if path.is_root() || !may_be_link(&error) => return Err(error),

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use f9_plugin_api::{BackendPath, Content, Error, ErrorKind, FileInfo, FileKind, Result};
+use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileKind, Result};
 use rustix::{
     fd::{AsFd, AsRawFd, OwnedFd},
     fs::{
@@ -15,7 +15,7 @@ use rustix::{
 use crate::{
     Durability, Tree,
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
-    resolve::{ATTEMPTS, sync_folder},
+    resolve::{Folder, attempts, sync_folder},
     stat::Stat,
     temp::Temp,
 };
@@ -40,6 +40,48 @@ impl Rule {
     }
 }
 
+/// Where content goes, and what is there now.
+#[derive(Debug)]
+pub(crate) struct Spot<'t> {
+    folder: Folder<'t>,
+    old: Option<Stat>,
+}
+
+impl<'t> Spot<'t> {
+    /// Looks at `path`, with its parents made if the rule is to make something new.
+    pub(crate) fn find(tree: &'t Tree, path: &BackendPath, rule: Rule, doing: &str) -> Result<Self> {
+        let (parent, name) = path.split()?;
+        let folder = match rule {
+            Rule::Replace => tree.root().folder(parent, doing)?,
+            Rule::New | Rule::NewOrReplace => tree.root().make_folder(parent, tree.durability(), doing)?,
+        };
+        // What must be new is seen to be when it gets its name.
+        let old = if rule == Rule::New { None } else { replaceable(&folder, name, rule, doing)? };
+        Ok(Self { folder, old })
+    }
+
+    /// As [`find`](Self::find), but makes nothing and refuses at once what is there and is not to be replaced: for
+    /// content that takes its time to come.
+    pub(crate) fn preview(tree: &'t Tree, path: &BackendPath, rule: Rule, doing: &str) -> Result<Self> {
+        let (mut parent, name) = path.split()?;
+        match tree.root().folder(parent, doing) {
+            Err(error) if error.is_not_found() && rule != Rule::Replace => {}
+            folder => {
+                let folder = folder?;
+                let old = replaceable(&folder, name, rule, doing)?;
+                return Ok(Self { folder, old });
+            }
+        }
+        loop {
+            parent = parent.rsplit_once('/').map_or("", |(above, _)| above);
+            match tree.root().folder(parent, doing) {
+                Err(error) if error.is_not_found() && !parent.is_empty() => {}
+                folder => return Ok(Self { folder: folder?, old: None }),
+            }
+        }
+    }
+}
+
 /// A file without a name, or with a temporary one. Dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Draft {
@@ -48,21 +90,35 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
-    /// Begins new content for a name in `folder`, where `old` is now.
-    ///
+    /// Begins new content for the spot that `look` finds, which can go away meanwhile.
+    pub(crate) fn start<'t>(
+        tree: &'t Tree,
+        look: impl Fn() -> Result<Spot<'t>>,
+        doing: &str,
+    ) -> Result<(Self, Spot<'t>)> {
+        for _ in attempts() {
+            let spot = look()?;
+            match Self::begin(tree, &spot, doing) {
+                Err(error) if error.is_not_found() => {}
+                begun => return Ok((begun?, spot)),
+            }
+        }
+        Err(contended(doing))
+    }
+
     /// What is to be new can do without a name until it is linked to its own; what replaces something is renamed to it
     /// and needs one before.
-    pub(crate) fn begin(tree: &Tree, folder: impl AsFd, old: Option<&Stat>, doing: &str) -> Result<Self> {
-        if old.is_none()
-            && let Some(draft) = Self::unnamed(tree, &folder, doing)?
+    fn begin(tree: &Tree, spot: &Spot<'_>, doing: &str) -> Result<Self> {
+        if spot.old.is_none()
+            && let Some(draft) = Self::unnamed(tree, &spot.folder, doing)?
         {
             return Ok(draft);
         }
-        let device = match old {
+        let device = match &spot.old {
             Some(old) => old.device,
-            None => Stat::of(&folder).map_err(|errno| failure(doing, errno))?.device,
+            None => Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device,
         };
-        let made = tree.temps().make(tree.root().as_fd(), folder, device);
+        let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device);
         let (temp, fd) = made.map_err(|errno| failure(doing, errno))?;
         Ok(Self { fd, temp: Some(temp) })
     }
@@ -79,15 +135,11 @@ impl Draft {
                 tree.set_no_unnamed();
                 Ok(None)
             }
+            // What ext4 says of a directory that was removed meanwhile.
+            Err(Errno::PERM) if Stat::of(&folder).is_ok_and(|stat| stat.is_unlinked) => {
+                Err(failure(doing, Errno::NOENT))
+            }
             Err(errno) => Err(failure(doing, errno)),
-        }
-    }
-
-    /// Takes all of `content`.
-    pub(crate) fn fill(&mut self, content: Content<'_>, doing: &str) -> Result<()> {
-        match content {
-            Content::Bytes(bytes) => self.write(bytes, doing),
-            Content::Reader(reader) => read_all(reader, |piece| self.write(piece, doing)),
         }
     }
 
@@ -113,27 +165,27 @@ impl Draft {
         fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))
     }
 
-    /// Makes the content that of the file at `path`, in one step.
-    pub(crate) fn commit(
+    /// Makes the content that of the file at `path`, in one step. `spot` is where that is, if it was looked at a moment
+    /// ago.
+    pub(crate) fn commit<'t>(
         mut self,
-        tree: &Tree,
+        tree: &'t Tree,
         path: &BackendPath,
+        mut spot: Option<Spot<'t>>,
         rule: Rule,
         doing: &str,
     ) -> Result<FileInfo> {
-        let durability = tree.durability();
         let (mut stat, mut synced) = (self.look(doing)?, false);
-        let (parent, name) = path.split()?;
-        for _ in 0..ATTEMPTS {
-            let folder = match rule {
-                Rule::Replace => tree.root().folder(parent, doing)?,
-                Rule::New | Rule::NewOrReplace => tree.root().make_folder(parent, durability, doing)?,
+        let (_, name) = path.split()?;
+        for _ in attempts() {
+            let Spot { folder, old } = match spot.take() {
+                Some(spot) => spot,
+                None => Spot::find(tree, path, rule, doing)?,
             };
-            let old = if rule == Rule::New { None } else { replaceable(&folder, name, rule, doing)? };
             if let Some(old) = &old {
                 self.keep_owner_and_mode(&mut stat, old, doing)?;
             }
-            if durability == Durability::Fsync && !std::mem::replace(&mut synced, true) {
+            if tree.durability() == Durability::Fsync && !std::mem::replace(&mut synced, true) {
                 fsync(&self.fd).map_err(|errno| failure(doing, errno))?;
             }
             let placed = match &old {
@@ -142,7 +194,7 @@ impl Draft {
             };
             match placed {
                 Ok(()) => {
-                    sync_folder(&folder, durability, doing)?;
+                    sync_folder(&folder, tree.durability(), doing)?;
                     return Ok(stat.info(path));
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
@@ -203,7 +255,7 @@ impl Draft {
     fn link(&mut self, tree: &Tree, folder: impl AsFd, name: &str) -> io::Result<()> {
         let Some(temp) = self.temp.take() else {
             return match self.link_unnamed(&folder, name) {
-                Err(Errno::NOENT) if Stat::of(&folder)?.links > 0 => self.get_name(tree, &folder),
+                Err(Errno::NOENT) if !Stat::of(&folder)?.is_unlinked => self.get_name(tree, &folder),
                 linked => linked,
             };
         };

@@ -9,7 +9,7 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{Tree, errors::failure, listing::is_surely_no_directory, resolve::ATTEMPTS, stat::Stat};
+use crate::{Tree, errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat};
 
 const DOING: &str = "delete";
 
@@ -21,7 +21,7 @@ const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 impl Tree {
     /// Removes `name` from `folder`, without following anything.
     pub(crate) fn remove(&self, folder: impl AsFd, name: &str, recursive: bool) -> Result<()> {
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let removed = match unlinkat(&folder, name, AtFlags::empty()) {
                 Err(Errno::ISDIR) => unlinkat(&folder, name, AtFlags::REMOVEDIR),
                 // POSIX' answer for a directory, on other file systems than Linux' own.
@@ -140,8 +140,10 @@ impl Removal<'_> {
             above.stays = true;
             return Ok(());
         }
-        if let Err(error) = removed(unlinkat(fd, done.name.as_c_str(), AtFlags::REMOVEDIR)) {
-            self.fail(error);
+        match unlinkat(fd, done.name.as_c_str(), AtFlags::REMOVEDIR) {
+            // Others put something into it meanwhile: the whole is gone over again.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
+            done => removed(done).unwrap_or_else(|error| self.fail(error)),
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::{
     Tree,
     draft::{Rule, replaceable},
     errors::{already_exists, contended, failure, is_a_directory},
-    resolve::{ATTEMPTS, Folder, sync_folder},
+    resolve::{Folder, attempts, sync_folder},
     stat::Stat,
 };
 
@@ -48,7 +48,7 @@ impl<'t> Source<'t> {
         if self.stat.is_dir() && to.starts_with(from) {
             return Err(below_itself());
         }
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let folder = tree.root().make_folder(parent, tree.durability(), DOING)?;
             match self.rename(&folder, name, overwrite)? {
                 Ok(()) => {

@@ -5,7 +5,7 @@
 //! into one that has none; that path is then opened in the same way. What others do meanwhile can make that fail, and it
 //! is tried again, but it cannot lead anywhere else: no path with `..`, a reserved name or a link is ever opened.
 
-use std::path::Path;
+use std::{path::Path, thread, time::Duration};
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, Result};
 use rustix::{
@@ -23,8 +23,14 @@ use crate::{
     temp,
 };
 
-/// How often a path is tried that others change meanwhile.
-pub(crate) const ATTEMPTS: usize = 64;
+/// As often as a path is tried that others change meanwhile, with growing pauses: some 30 ms in all.
+pub(crate) fn attempts() -> impl Iterator<Item = u64> {
+    (0..64).inspect(|attempt| {
+        if *attempt > 8 {
+            thread::sleep(Duration::from_micros(10 * attempt));
+        }
+    })
+}
 
 /// As many links as the kernel follows (`MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;
@@ -122,7 +128,7 @@ impl Root {
             found => return found,
         }
         // One that somebody removes meanwhile is made again, within reason.
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             match self.make_folders(path, durability, doing) {
                 Err(error) if error.is_not_found() => {}
                 made => return made,
@@ -159,7 +165,7 @@ impl Root {
     /// Writes `path` without links, as far as others leave it alone. Opening the result can meet a new link, never
     /// follow one.
     pub(crate) fn without_links(&self, path: &str, doing: &str) -> Result<String> {
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             if let Some(plain) = self.read_links(path, doing)? {
                 return Ok(plain);
             }
@@ -168,7 +174,7 @@ impl Root {
     }
 
     fn open_through_links(&self, path: &str, flags: OFlags, doing: &str) -> Result<OwnedFd> {
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             let plain = self.without_links(path, doing)?;
             match self.beneath(&plain, flags) {
                 Err(Errno::LOOP) => {}
@@ -244,7 +250,7 @@ impl Root {
         if !self.has_openat2 {
             return self.walk(path, flags);
         }
-        for _ in 0..ATTEMPTS {
+        for _ in attempts() {
             // EAGAIN: something was renamed meanwhile and the kernel could not tell whether that mattered.
             match openat2(&self.fd, path, flags, Mode::empty(), RESOLVE) {
                 Err(Errno::AGAIN | Errno::INTR) => {}

@@ -20,9 +20,10 @@ pub(crate) struct Stat {
     pub(crate) owner: (u32, u32),
     pub(crate) device: Device,
     pub(crate) inode: u64,
-    pub(crate) links: u64,
-    modified: Option<SystemTime>,
-    created: Option<SystemTime>,
+    /// It has no name any more.
+    pub(crate) is_unlinked: bool,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) created: Option<SystemTime>,
 }
 
 /// Major and minor number.
@@ -78,7 +79,7 @@ impl Stat {
             owner: (found.stx_uid, found.stx_gid),
             device: (found.stx_dev_major, found.stx_dev_minor),
             inode: found.stx_ino,
-            links: found.stx_nlink.into(),
+            is_unlinked: found.stx_nlink == 0,
             modified: time_of(&found.stx_mtime),
             created: if born { time_of(&found.stx_btime) } else { None },
         }
@@ -93,7 +94,7 @@ impl Stat {
             owner: (found.st_uid, found.st_gid),
             device: (rustix::fs::major(found.st_dev), rustix::fs::minor(found.st_dev)),
             inode: found.st_ino,
-            links: found.st_nlink.into(),
+            is_unlinked: found.st_nlink == 0,
             modified: u32::try_from(found.st_mtime_nsec).ok().and_then(|nanos| time(found.st_mtime, nanos)),
             created: None,
         }

@@ -154,7 +154,7 @@ impl Session {
         let id = new_id();
         let lock = openat(&directory, id.as_str(), MAKE_FILE, Mode::RUSR | Mode::WUSR)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
-        if Stat::of(&lock)?.links == 0 {
+        if Stat::of(&lock)?.is_unlinked {
             return Err(Errno::AGAIN); // swept before it was locked
         }
         let device = Stat::of(&directory)?.device;

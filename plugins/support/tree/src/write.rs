@@ -6,7 +6,7 @@ use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileWriter, Result}
 
 use crate::{
     Tree,
-    draft::{Draft, Rule, replaceable},
+    draft::{Draft, Rule, Spot},
 };
 
 const DOING: &str = "write the file";
@@ -24,11 +24,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn open(tree: Tree, path: &BackendPath, overwrite: bool) -> Result<Self> {
         let rule = Rule::creating(overwrite);
-        let (parent, name) = path.split()?;
-        let folder = tree.root().make_folder(parent, tree.durability(), DOING)?;
-        let old = replaceable(&folder, name, rule, DOING)?;
-        let draft = Draft::begin(&tree, &folder, old.as_ref(), DOING)?;
-        drop(folder);
+        let (draft, _) = Draft::start(&tree, || Spot::preview(&tree, path, rule, DOING), DOING)?;
         Ok(Self { tree, path: path.clone(), rule, draft: Some(draft) })
     }
 
@@ -55,7 +51,7 @@ impl Write for Writer {
 impl FileWriter for Writer {
     fn commit(&mut self) -> Result<FileInfo> {
         let draft = self.draft.take().ok_or_else(|| over(&self.path))?;
-        draft.commit(&self.tree, &self.path, self.rule, DOING).map_err(|error| error.at(&self.path))
+        draft.commit(&self.tree, &self.path, None, self.rule, DOING).map_err(|error| error.at(&self.path))
     }
 }
 

@@ -6,19 +6,19 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use f9_plugin_api::{ByteRange, CreateOptions, ErrorKind, FileBackend, FileKind, ListOptions, UpdateMode};
+use f9_plugin_api::{
+    ByteRange, Content, CreateOptions, ErrorKind, FileBackend, FileKind, ListOptions, UpdateMode,
+};
 
-use super::{Place, RESOLVERS, parse, reader, refused};
-use crate::{Durability, Tree, TreeOptions};
+use super::{Place, RESOLVERS, WAYS, parse, refused};
+use crate::{Tree, TreeOptions};
 
 /// Runs a test with every way to find files, and with and without waiting for the disk.
 fn everywhere(test: impl Fn(&Place)) {
-    for resolver in RESOLVERS {
-        for durability in [Durability::None, Durability::Fsync] {
-            let place = Place::with(TreeOptions::default().durability(durability), resolver);
-            test(&place);
-            assert_eq!(std::fs::read(place.outside().join("secret")).unwrap(), b"SECRET");
-        }
+    for (resolver, durability) in WAYS {
+        let place = Place::with(TreeOptions::default().durability(durability), resolver);
+        test(&place);
+        assert_eq!(std::fs::read(place.outside().join("secret")).unwrap(), b"SECRET");
     }
 }
 
@@ -115,7 +115,7 @@ fn updates_replace_or_append() {
         assert_eq!(tree.t_append("f", "three").unwrap().size, 8);
         assert_eq!(tree.t_append("f", "").unwrap().size, 8);
         let mut more = io::Cursor::new("four");
-        tree.update(&parse("f"), reader(&mut more), UpdateMode::Append).unwrap();
+        tree.update(&parse("f"), Content::reader(&mut more), UpdateMode::Append).unwrap();
         assert_eq!(tree.t_read("f").unwrap(), "twothreefour");
     });
 }
@@ -150,11 +150,11 @@ fn content_whose_reader_fails_is_not_stored() {
         tree.t_create("old", "old", false).unwrap();
         for (path, overwrite) in [("new", false), ("new", true), ("old", true)] {
             let options = CreateOptions::default().overwrite(overwrite);
-            let error = tree.create(&parse(path), reader(&mut Failing(3)), options).unwrap_err();
+            let error = tree.create(&parse(path), Content::reader(&mut Failing(3)), options).unwrap_err();
             assert!(error.message().contains("it broke"), "{error:?}");
         }
         for mode in [UpdateMode::Replace, UpdateMode::Append] {
-            tree.update(&parse("old"), reader(&mut Failing(3)), mode).unwrap_err();
+            tree.update(&parse("old"), Content::reader(&mut Failing(3)), mode).unwrap_err();
         }
         assert_eq!(tree.t_read("old").unwrap(), "old");
         assert_eq!(tree.t_list("/", true).unwrap(), ["old"]);
@@ -203,7 +203,7 @@ fn a_stream_takes_effect_when_it_is_committed() {
         let tree = &place.tree;
         let mut writer = tree.open_write(&parse("a/f"), CreateOptions::default()).unwrap();
         writer.write_all(b"one").unwrap();
-        assert!(tree.t_list("a", true).unwrap().is_empty());
+        assert!(tree.t_list("/", true).unwrap().is_empty());
         writer.write_all(b"two").unwrap();
         assert_eq!(writer.commit().unwrap(), tree.t_info("a/f").unwrap());
         refused(writer.commit(), ErrorKind::InvalidOperation);
@@ -238,6 +238,7 @@ fn a_stream_whose_place_is_taken_meanwhile_changes_nothing() {
         writer.commit().unwrap();
         assert_eq!(tree.t_read("b/f").unwrap(), "late");
 
+        tree.t_create_dir("c", false).unwrap();
         let mut writer = tree.open_write(&parse("c/f"), CreateOptions::default()).unwrap();
         writer.write_all(b"kept").unwrap();
         tree.t_delete("c", true).unwrap();

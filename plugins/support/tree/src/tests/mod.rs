@@ -1,18 +1,28 @@
 //! The promises, tried out. Runs are short; `F9_FULL=1` makes them long.
 
+mod attack;
 mod basics;
+mod faults;
+mod hostile;
+mod kill;
+mod limits;
 mod links;
+mod model;
 mod names;
+mod race;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use f9_plugin_api::{
-    BackendPath, ByteRange, Content, CopyOptions, CreateOptions, DeleteOptions, ErrorKind, FileBackend,
-    FileInfo, ListOptions, Result, UpdateMode,
+    BackendPath, ByteRange, CopyOptions, CreateOptions, DeleteOptions, ErrorKind, FileBackend, FileInfo,
+    ListOptions, Result, UpdateMode,
 };
 use tempfile::TempDir;
 
-use crate::{Tree, TreeOptions, resolve::Root};
+use crate::{Durability, Tree, TreeOptions, resolve::Root};
 
 /// How a tree under test finds its way.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +34,13 @@ enum Resolver {
 }
 
 const RESOLVERS: [Resolver; 2] = [Resolver::Kernel, Resolver::Walk];
+
+/// What all basic tests run with.
+const WAYS: [(Resolver, Durability); 3] = [
+    (Resolver::Kernel, Durability::None),
+    (Resolver::Walk, Durability::None),
+    (Resolver::Kernel, Durability::Fsync),
+];
 
 fn open(path: &Path, options: TreeOptions, resolver: Resolver) -> Tree {
     std::fs::create_dir_all(path).unwrap();
@@ -148,9 +165,17 @@ fn refused<T>(result: Result<T>, kind: ErrorKind) {
     }
 }
 
-/// Content as a reader.
-fn reader<'a>(reader: &'a mut (impl std::io::Read + Send)) -> Content<'a> {
-    Content::reader(reader)
+/// This test binary again, running the one test `name` on the tree at `root`.
+fn run_again(name: &str, root: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "--nocapture", "--test-threads=1", &format!("tests::{name}")]);
+    command.env("F9_TREE_CHILD", root).stdout(Stdio::null()).stderr(Stdio::inherit());
+    command
+}
+
+/// In a child of a test, the root that it is to work on.
+fn child_directory() -> Option<PathBuf> {
+    std::env::var_os("F9_TREE_CHILD").map(PathBuf::from)
 }
 
 /// Whether the long runs are wanted.

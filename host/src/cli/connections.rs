@@ -1,0 +1,180 @@
+//! The commands on named connections.
+
+use clap::Subcommand;
+use f9_host::{
+    Backend, Capabilities, Connection, Error, ErrorKind, FileBackend, Result,
+    serde_json::{Map, Value, json},
+};
+
+use super::{output::Output, prompt::Prompt, questions, session::Session};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionsCommand {
+    /// List them: name and backend.
+    #[command(after_help = "Example:\n  f9 connections list")]
+    List,
+    /// Print one without its secrets.
+    #[command(after_help = "Example:\n  f9 connections show notes")]
+    Show { name: String },
+    /// Open one, and tell what it can do.
+    #[command(after_help = "Example:\n  f9 connections check notes")]
+    Check { name: String },
+    /// Add one: asks for what the plugin wants to know, or takes it from -c.
+    #[command(
+        after_help = "Examples:\n  f9 connections add notes local\n  f9 -c '{\"backend\": \"local\", \"root\": \"/srv/notes\"}' connections add notes"
+    )]
+    Add {
+        name: String,
+        /// The plugin; asked for if it is missing.
+        #[arg(conflicts_with = "connection")]
+        backend: Option<String>,
+        /// Replace one that exists.
+        #[arg(long)]
+        overwrite: bool,
+    },
+    /// Forget one. What it led to stays as it is.
+    #[command(after_help = "Example:\n  f9 connections remove notes")]
+    Remove { name: String },
+}
+
+pub(crate) fn run(command: &ConnectionsCommand, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    match command {
+        ConnectionsCommand::List => list(session, output),
+        ConnectionsCommand::Show { name } => show(name, session, output),
+        ConnectionsCommand::Check { name } => check(name, session, output),
+        ConnectionsCommand::Add { name, backend, overwrite } => {
+            add(name, backend.as_deref(), *overwrite, session, output)
+        }
+        ConnectionsCommand::Remove { name } => remove(name, session),
+    }
+}
+
+fn list(session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let connections = session.connections()?;
+    let width = connections.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    for (name, connection) in connections.iter() {
+        let backend = connection.backend().as_str();
+        output
+            .either(&json!({"name": name, "backend": backend}), format_args!("{name:<width$}  {backend}"))?;
+    }
+    Ok(())
+}
+
+fn show(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let connection = session.connections()?.get(bare(name))?;
+    let schema = match session.plugin_of(connection) {
+        Ok(plugin) => plugin.schema()?,
+        Err(error) => {
+            // Without the plugin nobody knows which values are secret.
+            output.warn(&error.hint("all values are hidden without the plugin"));
+            Value::Null
+        }
+    };
+    let shown = connection.redacted(&schema);
+    output.either(&shown, format_args!("{shown:#}"))
+}
+
+fn check(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let name = bare(name);
+    let backend = session.backend(Some(name))?;
+    let entries = count_entries(&backend)?;
+    let conflicts = backend.as_sync().map(|sync| sync.conflict_report()).transpose()?.map(|all| all.len());
+    let manifest = backend.plugin().manifest();
+    let (own, all) = (backend.own_capabilities(), backend.capabilities());
+    let value = json!({
+        "name": name,
+        "backend": manifest.name,
+        "plugin": {"version": manifest.version, "path": backend.plugin().path()},
+        "capabilities": own.names().collect::<Vec<_>>(),
+        "entries": entries,
+        "conflicts": conflicts,
+    });
+    let conflicts = match conflicts {
+        None => String::new(),
+        Some(count) => format!(", {}", plural(count, "open conflict", "open conflicts")),
+    };
+    output.either(
+        &value,
+        format_args!(
+            "{name}: works\n  opened by {} {} ({})\n  the root can be listed: {}{conflicts}\n  can by itself: {}\n  the host stands in for: {}",
+            manifest.name,
+            manifest.version,
+            backend.plugin().path().display(),
+            plural(entries, "entry", "entries"),
+            names(own),
+            names(all.difference(own)),
+        ),
+    )
+}
+
+fn count_entries(backend: &Backend) -> Result<usize> {
+    let mut count = 0;
+    for entry in backend.list("/")? {
+        entry?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+fn names(capabilities: Capabilities) -> String {
+    let names: Vec<_> = capabilities.names().collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
+}
+
+fn add(
+    name: &str,
+    backend: Option<&str>,
+    overwrite: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<()> {
+    let name = bare(name);
+    let mut connections = session.connections_to_extend()?;
+    if !overwrite && connections.get(name).is_ok() {
+        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a connection `{name}` already"))
+            .at(connections.file().display())
+            .hint("choose another name, or replace it with --overwrite"));
+    }
+    let connection = match session.given_connection()? {
+        Some(connection) => connection,
+        None => ask(backend, session)?,
+    };
+    connections.insert(name, connection)?;
+    connections.save()?;
+    let file = connections.file().display();
+    output.either(&json!({"name": name, "file": connections.file()}), format_args!("{name}: added to {file}"))
+}
+
+/// Asks for the backend, and for the keys that its plugin wants.
+fn ask(backend: Option<&str>, session: &Session<'_>) -> Result<Connection> {
+    let mut prompt = Prompt::new(session.cancel());
+    let backend = match backend {
+        Some(backend) => backend.to_owned(),
+        None => {
+            let usable = session.host().plugins().into_iter().filter(|file| file.manifest.is_some());
+            let names: Vec<_> = usable.map(|file| file.name).collect();
+            prompt.ask(&format!("backend ({})", names.join(", ")))?
+        }
+    };
+    let plugin = session.host().plugin(&backend.parse()?)?;
+    let mut options: Map<String, Value> = questions::ask_options(&plugin.schema()?, &mut prompt)?;
+    options.insert("backend".to_owned(), backend.into());
+    Value::Object(options).try_into()
+}
+
+fn remove(name: &str, session: &Session<'_>) -> Result<()> {
+    let name = bare(name);
+    let mut connections = session.connections_to_extend()?;
+    connections.get(name)?;
+    connections.remove(name);
+    connections.save()
+}
+
+/// A name may be written as it is in addresses, with its colon.
+fn bare(name: &str) -> &str {
+    name.strip_suffix(':').unwrap_or(name)
+}

@@ -1,0 +1,224 @@
+//! `mirror`, and how the work on many files is shown.
+
+use std::{
+    num::NonZeroUsize,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use clap::Args;
+use f9_host::{
+    BackendPath, CancelToken, Error, ErrorKind, Existing, MirrorEvent, MirrorOptions, MirrorReport, Result,
+    Tree, mirror, serde_json::json,
+};
+
+use super::{
+    output::{Output, exit_code},
+    progress::{Progress, percent},
+    session::Session,
+    sizes::{clock, human},
+};
+
+/// The exit code of work on many files of which some failed.
+const PARTIAL: u8 = 9;
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it again.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+)]
+pub(crate) struct Mirror {
+    /// The directory that stays as it is.
+    #[arg(value_name = "[NAME:]FROM")]
+    from: String,
+    /// The directory that becomes the same.
+    #[arg(value_name = "[NAME:]TO")]
+    to: String,
+    /// Delete what is not at the source, if all of it could be listed and nothing failed.
+    #[arg(long)]
+    delete: bool,
+    /// Change nothing; tell what would be done.
+    #[arg(long)]
+    dry_run: bool,
+    /// Compare files by size alone.
+    #[arg(long)]
+    size_only: bool,
+    /// Work on so many files at the same time.
+    #[arg(short = 'j', long, value_name = "N", default_value = "8")]
+    jobs: NonZeroUsize,
+}
+
+pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let (from, to) = (session.place(&args.from)?, session.place(&args.to)?);
+    let existing = if args.size_only { Existing::CompareSize } else { Existing::CompareChecksum };
+    let options = MirrorOptions::default()
+        .existing(existing)
+        .delete(args.delete)
+        .dry_run(args.dry_run)
+        .parallel(args.jobs)
+        .cancel(session.cancel().clone());
+    let source = Tree { backend: &*from.backend, path: &from.path };
+    let destination = Tree { backend: &*to.backend, path: &to.path };
+    let report = bring(source, destination, &options, output)?;
+    summarise(&report, &options, output)
+}
+
+/// Mirrors, and shows how far it has come and what fails.
+pub(crate) fn bring(
+    source: Tree<'_>,
+    destination: Tree<'_>,
+    options: &MirrorOptions,
+    output: &mut Output,
+) -> Result<MirrorReport> {
+    let display = Mutex::new(Display::new(output, options));
+    let report = mirror(source, destination, options, &|event| {
+        // A display that panicked has shown less; the work goes on.
+        display.lock().unwrap_or_else(PoisonError::into_inner).event(event);
+    });
+    let display = display.into_inner().unwrap_or_else(PoisonError::into_inner);
+    display.progress.clear();
+    display.failure.map_or(report, Err)
+}
+
+/// Tells what was done, and decides on the exit code.
+fn summarise(report: &MirrorReport, options: &MirrorOptions, output: &mut Output) -> Result<()> {
+    let MirrorReport { copied, bytes, same, directories, deleted, failed, left, .. } = *report;
+    let mut line = if options.dry_run { "would copy".to_owned() } else { "copied".to_owned() };
+    line.push_str(&format!(" {copied} {} ({}), {same} unchanged", files(copied), human(bytes)));
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            line.push_str(&format!(", {count} {what}"));
+        }
+    };
+    add(directories, if directories == 1 { "directory made" } else { "directories made" });
+    add(deleted, "deleted");
+    add(failed, "failed");
+    add(left, "not looked at");
+    if report.deletions_withheld {
+        line.push_str(", nothing deleted because not all else was done");
+    }
+    let outcome = match report {
+        report if report.is_complete() => "complete",
+        report if report.is_nothing_done() => "nothing",
+        _ => "partial",
+    };
+    let value = json!({
+        "outcome": outcome, "dry_run": options.dry_run, "copied": copied, "bytes": bytes, "same": same,
+        "directories": directories, "deleted": deleted, "failed": failed, "left": left,
+        "deletions_withheld": report.deletions_withheld, "cancelled": report.cancelled,
+    });
+    output.summary(&value, format_args!("{line}"))?;
+    conclude(report, output)
+}
+
+/// The exit code of work on many files: complete, partial, or as the first failure if nothing was done.
+pub(crate) fn conclude(report: &MirrorReport, output: &mut Output) -> Result<()> {
+    if report.cancelled {
+        return Err(Error::new(
+            ErrorKind::Cancelled,
+            "stopped; what is done stays, and the same command does the rest",
+        ));
+    }
+    if !report.is_complete() {
+        let nothing = report.first_error.as_ref().filter(|_| report.is_nothing_done());
+        output.end_with(nothing.map_or(PARTIAL, |error| exit_code(error.kind())));
+    }
+    Ok(())
+}
+
+fn files(count: u64) -> &'static str {
+    if count == 1 { "file" } else { "files" }
+}
+
+/// What the person at the terminal sees of it.
+struct Display<'a> {
+    output: &'a mut Output,
+    progress: Progress,
+    dry_run: bool,
+    cancel: CancelToken,
+    started: Instant,
+    planned: (u64, u64),
+    files: u64,
+    /// Bytes that need no more work, and those of them that were sent.
+    settled: u64,
+    sent: u64,
+    /// Why nothing more can be shown.
+    failure: Option<Error>,
+}
+
+impl<'a> Display<'a> {
+    fn new(output: &'a mut Output, options: &MirrorOptions) -> Self {
+        let progress = output.progress().clone();
+        progress.take();
+        Self {
+            output,
+            progress,
+            dry_run: options.dry_run,
+            cancel: options.cancel.clone(),
+            started: Instant::now(),
+            planned: (0, 0),
+            files: 0,
+            settled: 0,
+            sent: 0,
+            failure: None,
+        }
+    }
+
+    fn event(&mut self, event: MirrorEvent<'_>) {
+        match event {
+            MirrorEvent::Planned { files, bytes } => self.planned = (files, bytes),
+            MirrorEvent::Sent { bytes } => {
+                self.sent += bytes;
+                self.settled += bytes;
+            }
+            MirrorEvent::Same { size, .. } => {
+                self.files += 1;
+                self.settled += size;
+            }
+            MirrorEvent::Copied { path, size, replaced } => {
+                self.files += 1;
+                self.action(if replaced { "replace" } else { "copy" }, path, Some(size));
+            }
+            MirrorEvent::DirectoryMade { path } => self.action("mkdir", path, None),
+            MirrorEvent::Deleted { path } => self.action("delete", path, None),
+            MirrorEvent::Failed { error } => self.output.tell(error),
+            _ => {}
+        }
+        self.progress.show(|width| self.line(width));
+    }
+
+    fn action(&mut self, action: &str, path: &BackendPath, size: Option<u64>) {
+        let value = json!({"action": action, "path": path, "size": size, "dry_run": self.dry_run});
+        if let Err(error) = self.output.action(&value, action, path, self.dry_run) {
+            // Nobody would see the rest.
+            self.cancel.cancel();
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// The most important first: what does not fit is left out.
+    fn line(&self, width: usize) -> String {
+        let (files, bytes) = self.planned;
+        let seconds = self.started.elapsed().as_secs_f64();
+        let share = if bytes > 0 { percent(self.settled, bytes) } else { percent(self.files, files) };
+        let mut line = format!("{share:3}%  {}/{files} files", self.files);
+        let mut parts = vec![format!("{} sent", human(self.sent))];
+        if seconds >= 1.0 {
+            parts.push(format!("{}/s", human((self.sent as f64 / seconds) as u64)));
+        }
+        if share >= 1 && self.settled < bytes {
+            let left = seconds * bytes.saturating_sub(self.settled) as f64 / self.settled as f64;
+            parts.push(format!("{} left", clock(std::time::Duration::from_secs_f64(left.min(1e9)))));
+        }
+        for part in parts {
+            if line.len() + 2 + part.len() <= width {
+                line = format!("{line}  {part}");
+            }
+        }
+        let room = width.min(100).saturating_sub(line.len() + 3);
+        if width == usize::MAX || room < 10 {
+            return line;
+        }
+        let full = room * usize::try_from(share).unwrap_or(0) / 100;
+        format!("[{}{}] {line}", "#".repeat(full), " ".repeat(room - full))
+    }
+}

@@ -1,0 +1,166 @@
+//! What the arguments open: connections by name or on the fly, each once.
+
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
+
+use f9_host::{
+    Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, Host, Plugin, Result,
+};
+
+use super::args::Args;
+
+/// The host and the connections of one run.
+pub(crate) struct Session<'a> {
+    host: Host,
+    args: &'a Args,
+    cancel: CancelToken,
+    connections: OnceCell<Connections>,
+    opened: RefCell<BTreeMap<String, Rc<Backend>>>,
+}
+
+/// Something in an open backend.
+pub(crate) struct Place {
+    pub(crate) backend: Rc<Backend>,
+    pub(crate) path: BackendPath,
+    /// Whether the path was written with a `/` at its end, so that it can only be a directory.
+    pub(crate) is_dir: bool,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn new(host: Host, args: &'a Args, cancel: CancelToken) -> Self {
+        Self { host, args, cancel, connections: OnceCell::new(), opened: RefCell::default() }
+    }
+
+    pub(crate) fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Asks whether to stop: between the steps of whatever takes longer than a moment.
+    pub(crate) fn cancel(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// What an argument means: `NAME:path`, or with `-c` a path as it is.
+    pub(crate) fn place(&self, text: &str) -> Result<Place> {
+        let (backend, path) = match (&self.args.connection, text.split_once(':')) {
+            (Some(given), _) => (self.on_the_fly(given)?, text),
+            (None, Some((name, path))) if is_name(name) => (self.named(name)?, path),
+            (None, _) => return Err(self.no_connection(text)),
+        };
+        Ok(Place { backend, path: BackendPath::parse(path)?, is_dir: path.ends_with('/') })
+    }
+
+    /// The backend that a command without a path works on: `NAME:`, or the one of `-c`.
+    pub(crate) fn backend(&self, name: Option<&str>) -> Result<Rc<Backend>> {
+        let name = name.map(|text| text.strip_suffix(':').unwrap_or(text));
+        match (&self.args.connection, name) {
+            (Some(given), None) => self.on_the_fly(given),
+            (Some(_), Some(name)) => {
+                let message = format!("there are two connections: `{name}` and that of -c");
+                Err(Error::new(ErrorKind::InvalidConnection, message).hint("give one of them"))
+            }
+            (None, Some(name)) => self.named(name),
+            (None, None) => Err(self.no_connection("")),
+        }
+    }
+
+    /// Every named connection. There are none where nobody has made the file yet.
+    pub(crate) fn connections(&self) -> Result<&Connections> {
+        if let Some(connections) = self.connections.get() {
+            return Ok(connections);
+        }
+        let loaded = match &self.args.config {
+            Some(file) => Connections::load(file)?,
+            None => {
+                let file = default_file()?;
+                match Connections::load(&file) {
+                    Err(error) if error.is_not_found() => Connections::new(file),
+                    loaded => loaded?,
+                }
+            }
+        };
+        Ok(self.connections.get_or_init(|| loaded))
+    }
+
+    /// The file that a new connection is added to.
+    pub(crate) fn connections_to_extend(&self) -> Result<Connections> {
+        let file = self.args.config.clone().map_or_else(default_file, Ok)?;
+        match Connections::load(&file) {
+            Err(error) if error.is_not_found() => Ok(Connections::new(file)),
+            loaded => loaded,
+        }
+    }
+
+    /// The connection of `-c`.
+    pub(crate) fn given_connection(&self) -> Result<Option<Connection>> {
+        self.args.connection.as_deref().map(parse_connection).transpose()
+    }
+
+    /// The plugin that opens a connection.
+    pub(crate) fn plugin_of(&self, connection: &Connection) -> Result<Plugin> {
+        self.host.plugin(connection.backend())
+    }
+
+    fn named(&self, name: &str) -> Result<Rc<Backend>> {
+        self.open_once(name, || self.connections()?.open(name, &self.host))
+    }
+
+    fn on_the_fly(&self, given: &str) -> Result<Rc<Backend>> {
+        // No name is empty, so this is none's place.
+        self.open_once("", || self.host.open(parse_connection(given)?))
+    }
+
+    fn open_once(&self, name: &str, open: impl FnOnce() -> Result<Backend>) -> Result<Rc<Backend>> {
+        if let Some(backend) = self.opened.borrow().get(name) {
+            return Ok(Rc::clone(backend));
+        }
+        let backend = Rc::new(open()?);
+        self.opened.borrow_mut().insert(name.to_owned(), Rc::clone(&backend));
+        Ok(backend)
+    }
+
+    fn no_connection(&self, text: &str) -> Error {
+        let error = Error::new(ErrorKind::InvalidConnection, "there is no connection");
+        let names = self.connections().map(|connections| connections.iter().count()).unwrap_or_default();
+        if names > 0 && !text.is_empty() {
+            let path = text.trim_start_matches('/');
+            return error.at(text).hint(format!(
+                "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
+            ));
+        }
+        error.hint(r#"say what to open: -c '{"backend": "local", "root": "data"}', -c @FILE, or a NAME:path after `f9 connections add NAME`"#)
+    }
+}
+
+/// Whether this can be the name of a connection, before the `:`.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && !text.contains('/')
+}
+
+fn default_file() -> Result<PathBuf> {
+    Connections::default_file().ok_or_else(|| {
+        Error::new(ErrorKind::InvalidConnection, "there is no place for named connections: HOME is not set")
+            .hint("name the file with --config FILE")
+    })
+}
+
+fn parse_connection(given: &str) -> Result<Connection> {
+    match given.strip_prefix('@') {
+        Some(file) => connection_file(Path::new(file))?.parse(),
+        None => given.parse(),
+    }
+}
+
+fn connection_file(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|error| {
+        let error = Error::from(error);
+        let message = format!("the file with the connection cannot be read: {}", error.message());
+        Error::new(ErrorKind::InvalidConnection, message)
+            .at(file.display())
+            .hint("name a JSON file after the @")
+    })
+}

@@ -1,0 +1,177 @@
+//! What ends a run early: Ctrl-C, and the time that was allowed.
+
+#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
+
+use std::{
+    io::{self, IsTerminal, Read},
+    process,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use f9_host::{CancelToken, Error, ErrorKind, Result};
+
+/// The exit code of what Ctrl-C ended, as shells have it: 128 and the number of SIGINT.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// How long operations have to notice that the time is up. All they do takes effect at once or not at all, so that the
+/// program can end at any moment.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Watches for Ctrl-C and for the end of the time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop {
+    cancel: CancelToken,
+    interrupted: Arc<AtomicBool>,
+    timed_out: Arc<AtomicBool>,
+    timeout: Option<Duration>,
+}
+
+impl Stop {
+    /// Starts to watch.
+    pub(crate) fn watch(timeout: Option<Duration>) -> Result<Self> {
+        let stop = Self { timeout, ..Self::default() };
+        let on_interrupt = stop.clone();
+        ctrlc::set_handler(move || on_interrupt.interrupt()).map_err(|error| {
+            Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for Ctrl-C: {error}"))
+        })?;
+        if let Some(timeout) = timeout {
+            let on_timeout = stop.clone();
+            thread::spawn(move || on_timeout.end_after(timeout));
+        }
+        Ok(stop)
+    }
+
+    /// What the operations look at.
+    pub(crate) fn token(&self) -> &CancelToken {
+        &self.cancel
+    }
+
+    /// Whether Ctrl-C ended the run.
+    pub(crate) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::SeqCst)
+    }
+
+    /// An operation that was cancelled because the time was up is told as that.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Cancelled {
+            return error;
+        }
+        match self.timeout {
+            Some(timeout) if self.timed_out.load(Ordering::SeqCst) => out_of_time(timeout),
+            _ => error,
+        }
+    }
+
+    fn interrupt(&self) {
+        self.cancel.cancel();
+        if self.interrupted.swap(true, Ordering::SeqCst) {
+            super::prompt::restore_echo();
+            process::exit(INTERRUPTED.into());
+        }
+        if io::stderr().is_terminal() {
+            eprintln!("\nf9: stopping; Ctrl-C again ends at once");
+        }
+    }
+
+    fn end_after(&self, timeout: Duration) {
+        thread::sleep(timeout);
+        self.timed_out.store(true, Ordering::SeqCst);
+        self.cancel.cancel();
+        thread::sleep(GRACE);
+        super::prompt::restore_echo();
+        eprintln!("f9: {}", out_of_time(timeout));
+        process::exit(super::output::exit_code(ErrorKind::Timeout).into());
+    }
+}
+
+fn out_of_time(timeout: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("not done within {timeout:?}")).hint("allow more with --timeout")
+}
+
+/// A reader that ends with an error when somebody asks to stop.
+pub(crate) struct Stoppable<R> {
+    pub(crate) inner: R,
+    pub(crate) cancel: CancelToken,
+}
+
+impl<R: Read> Read for Stoppable<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.cancel.check()?;
+        self.inner.read(buffer)
+    }
+}
+
+/// Standard input, waited for no longer than until somebody asks to stop. Nothing else may read it.
+pub(crate) struct StoppableStdin(pub(crate) CancelToken);
+
+#[cfg(unix)]
+impl Read for StoppableStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        use rustix::{
+            event::{PollFd, PollFlags, Timespec, poll},
+            io::Errno,
+        };
+
+        // Not std's, which has a buffer that `poll` does not know of.
+        let stdin = rustix::stdio::stdin();
+        let step = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        loop {
+            self.0.check()?;
+            match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&step)) {
+                Ok(0) | Err(Errno::INTR) => continue,
+                ready => ready?,
+            };
+            match rustix::io::read(stdin, &mut *buffer) {
+                Err(Errno::INTR | Errno::AGAIN) => {}
+                answer => return Ok(answer?),
+            }
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Read for StoppableStdin {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.check()?;
+        io::stdin().read(buffer)
+    }
+}
+
+/// Reads `30s`, `5m`, `1h`, `500ms`; a bare number is seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let millis: u64 = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("expected a number with ms, s, m or h, such as 30s".into()),
+    };
+    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(millis)) {
+        Some(0) | None => Err("expected a time of more than nothing, such as 30s".into()),
+        Some(millis) => Ok(Duration::from_millis(millis)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_units() {
+        let millis = |text| parse_duration(text).map(|duration| duration.as_millis());
+        assert_eq!(
+            ["30", "30s", "5m", "1h", "250ms"].map(|text| millis(text).unwrap()),
+            [30_000, 30_000, 300_000, 3_600_000, 250]
+        );
+        for text in ["", "s", "0", "-1", "1d", "1.5s", "99999999999999999999s"] {
+            assert!(millis(text).is_err(), "{text}");
+        }
+    }
+}

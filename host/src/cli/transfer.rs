@@ -1,0 +1,185 @@
+//! `cp` and `mv`.
+
+use clap::Args;
+use f9_host::{
+    BackendPath, ByteRange, Capabilities, Content, CopyOptions, CreateOptions, DeleteOptions, Error,
+    ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result, Tree,
+};
+
+use super::{
+    mirror,
+    output::Output,
+    session::{Place, Session},
+    stop::Stoppable,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  f9 cp notes:today.txt backup:\n  f9 cp -r notes:2026 backup:notes")]
+pub(crate) struct Copy {
+    /// What is copied, and last where to: a directory that exists, or a path that ends with /, takes it in.
+    #[arg(value_name = "[NAME:]PATH", num_args = 2.., required = true)]
+    paths: Vec<String>,
+    /// Directories too, with all they hold.
+    #[arg(short, long)]
+    recursive: bool,
+    /// Replace files that exist.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "From one connection to another it copies, and then deletes what was copied.\n\nExample:\n  f9 mv notes:today.txt notes:2026/may.txt"
+)]
+pub(crate) struct Move {
+    /// What is moved, and last where to: a directory that exists, or a path that ends with /, takes it in.
+    #[arg(value_name = "[NAME:]PATH", num_args = 2.., required = true)]
+    paths: Vec<String>,
+    /// Replace files that exist.
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let (sources, destination) = places(&args.paths, session)?;
+    output.each(&sources, |source, output| {
+        let info = source.backend.info(&source.path)?;
+        let to = target(source, &destination, sources.len() > 1)?;
+        if !info.is_dir() {
+            let info = copy_file(source, &destination, &to, args.overwrite, session)?;
+            return output.info(&info);
+        }
+        if !args.recursive {
+            return Err(Error::new(ErrorKind::IsADirectory, "it is a directory")
+                .at(&source.path)
+                .hint("copy it with all it holds: cp -r"));
+        }
+        copy_tree(source, &destination, &to, args.overwrite, session, output).map(drop)
+    })
+}
+
+pub(crate) fn mv(args: &Move, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let (sources, destination) = places(&args.paths, session)?;
+    output.each(&sources, |source, output| {
+        source.path.split()?; // the root stays where it is
+        let info = source.backend.info(&source.path)?;
+        let to = target(source, &destination, sources.len() > 1)?;
+        let same_backend = std::rc::Rc::ptr_eq(&source.backend, &destination.backend);
+        if same_backend && source.path == to {
+            return output.info(&info); // onto itself: nothing changes
+        }
+        if same_backend && source.backend.own_capabilities().contains(Capabilities::RENAME) {
+            let options = CopyOptions::default().overwrite(args.overwrite);
+            return output.info(&FileBackend::rename(&*source.backend, &source.path, &to, options)?);
+        }
+        if info.is_dir() {
+            return move_tree(source, &destination, &to, args.overwrite, session, output);
+        }
+        let moved = copy_file(source, &destination, &to, args.overwrite, session)?;
+        delete_unchanged(source, &info)?;
+        output.info(&moved)
+    })
+}
+
+fn places(paths: &[String], session: &Session<'_>) -> Result<(Vec<Place>, Place)> {
+    let (last, sources) = paths.split_last().ok_or_else(|| {
+        Error::new(ErrorKind::InvalidOperation, "there is no destination").hint("name it last")
+    })?;
+    let sources: Result<_> = sources.iter().map(|text| session.place(text)).collect();
+    Ok((sources?, session.place(last)?))
+}
+
+/// Where exactly something goes: into a directory that exists, else to the path itself.
+fn target(source: &Place, destination: &Place, several: bool) -> Result<BackendPath> {
+    let is_dir = match destination.backend.info(&destination.path) {
+        Ok(info) => info.is_dir(),
+        Err(error) if error.is_not_found() => false,
+        Err(error) => return Err(error),
+    };
+    if several && !is_dir && !destination.is_dir {
+        return Err(Error::new(ErrorKind::NotADirectory, "several things need a directory to go to")
+            .at(&destination.path)
+            .hint("create it, or write a / after it"));
+    }
+    match source.path.name() {
+        Some(name) if is_dir || destination.is_dir => destination.path.join(name),
+        _ => Ok(destination.path.clone()),
+    }
+}
+
+fn copy_file(
+    source: &Place,
+    destination: &Place,
+    to: &BackendPath,
+    overwrite: bool,
+    session: &Session<'_>,
+) -> Result<FileInfo> {
+    if std::rc::Rc::ptr_eq(&source.backend, &destination.backend) {
+        if source.path == *to {
+            return Err(Error::new(ErrorKind::InvalidOperation, "a file cannot be copied onto itself").at(to));
+        }
+        let options = CopyOptions::default().overwrite(overwrite);
+        return FileBackend::copy(&*source.backend, &source.path, to, options);
+    }
+    let inner = FileBackend::open_read(&*source.backend, &source.path, ByteRange::ALL)?;
+    let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
+    let options = CreateOptions::default().overwrite(overwrite);
+    FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options)
+}
+
+/// Copies a directory with all it holds. Answers whether all of it arrived.
+fn copy_tree(
+    source: &Place,
+    destination: &Place,
+    to: &BackendPath,
+    overwrite: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<bool> {
+    let existing = if overwrite { Existing::Replace } else { Existing::Refuse };
+    let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
+    let from = Tree { backend: &*source.backend, path: &source.path };
+    let destination = Tree { backend: &*destination.backend, path: to };
+    let report = mirror::bring(from, destination, &options, output)?;
+    mirror::conclude(&report, output)?;
+    Ok(report.is_complete())
+}
+
+/// Copies a directory, and deletes what has arrived and has not changed since.
+fn move_tree(
+    source: &Place,
+    destination: &Place,
+    to: &BackendPath,
+    overwrite: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<()> {
+    // Listed before copying: what comes or changes later is not as it is here, and stays.
+    let options = ListOptions::default().recursive(true);
+    let entries: Result<Vec<_>> = FileBackend::list(&*source.backend, &source.path, options)?.collect();
+    let mut entries = entries?;
+    if !copy_tree(source, destination, to, overwrite, session, output)? {
+        return Ok(()); // has been told, and nothing is deleted
+    }
+    entries.sort_by(|a, b| b.path.cmp(&a.path));
+    for info in &entries {
+        session.cancel().check()?;
+        if info.is_dir() { delete(source, &info.path)? } else { delete_unchanged(source, info)? }
+    }
+    delete(source, &source.path)
+}
+
+/// Deletes the source of a file that was copied, unless it changed meanwhile: also if both are one file under two names, it
+/// has changed now.
+fn delete_unchanged(source: &Place, before: &FileInfo) -> Result<()> {
+    if source.backend.info(&before.path)? != *before {
+        return Err(Error::new(ErrorKind::Busy, "it changed while it was copied, so it was not deleted")
+            .at(&before.path)
+            .hint("compare it with the copy, and delete one of them"));
+    }
+    delete(source, &before.path)
+}
+
+fn delete(source: &Place, path: &BackendPath) -> Result<()> {
+    FileBackend::delete(&*source.backend, path, DeleteOptions::default())
+}

@@ -1,0 +1,304 @@
+//! Connections by name, kept in a file.
+
+use std::{
+    collections::BTreeMap,
+    env,
+    fs::{self, File},
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
+
+use f9_plugin_api::{Error, ErrorKind, Result, nearest};
+use serde_json::{Map, Value};
+
+use crate::{Backend, Connection, Host, connection::kind_of};
+
+/// Connections by name, from a JSON file:
+///
+/// ```json
+/// {
+///     "notes": {"backend": "local", "root": "/srv/notes"},
+///     "site": {"backend": "git", "remote_url": "https://example.com/site.git", "path": "/srv/site", "password": {"$env": "SITE_PASSWORD"}}
+/// }
+/// ```
+///
+/// Relative paths in it are taken from the working directory, as in any connection. A secret is better referred to than
+/// written down; one that is written down is only used while nobody but the file's owner can read it.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    file: PathBuf,
+    by_name: BTreeMap<String, Connection>,
+    others_can_read: bool,
+}
+
+impl Connections {
+    /// None yet, to be saved to `file`.
+    pub fn new(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), by_name: BTreeMap::new(), others_can_read: false }
+    }
+
+    /// Where a user's connections are: `f9/connections.json` in `$XDG_CONFIG_HOME`, or in `~/.config`. `None` where neither
+    /// is known.
+    pub fn default_file() -> Option<PathBuf> {
+        let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
+        let config = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        config.or_else(home).map(|config| config.join("f9/connections.json"))
+    }
+
+    /// Reads a file of connections. No plugin is looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) if there is no such file; [`InvalidConnection`](ErrorKind::InvalidConnection) with
+    /// the place or the name of what is wrong in it.
+    pub fn load(file: impl Into<PathBuf>) -> Result<Self> {
+        let file = file.into();
+        let (text, others_can_read) = read(&file).map_err(|error| error.at(file.display()))?;
+        let by_name = parse(&text).map_err(|error| error.at(file.display()))?;
+        Ok(Self { file, by_name, others_can_read })
+    }
+
+    /// The file.
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Every connection with its name, ordered by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Connection)> {
+        self.by_name.iter().map(|(name, connection)| (name.as_str(), connection))
+    }
+
+    /// The connection of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if there is none.
+    pub fn get(&self, name: &str) -> Result<&Connection> {
+        self.by_name.get(name).ok_or_else(|| self.unknown(name))
+    }
+
+    /// Opens the connection of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if there is none, or if a secret is written down where others
+    /// can read it; else as [`Host::open`].
+    pub fn open(&self, name: &str, host: &Host) -> Result<Backend> {
+        let connection = self.get(name)?;
+        let plugin = host.plugin(connection.backend())?;
+        if self.others_can_read {
+            self.refuse_secrets(name, &connection.literal_secrets(&plugin.schema()?))?;
+        }
+        plugin.open(connection)
+    }
+
+    /// Adds a connection, or replaces the one of this name. [`save`](Self::save) makes it last.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a name with characters other than letters, digits, `_`, `-`
+    /// and `.`, or one that starts with `-` or `.`.
+    pub fn insert(&mut self, name: &str, connection: Connection) -> Result<()> {
+        check_name(name)?;
+        self.by_name.insert(name.to_owned(), connection);
+        Ok(())
+    }
+
+    /// Takes a connection away and answers it. [`save`](Self::save) makes it last.
+    pub fn remove(&mut self, name: &str) -> Option<Connection> {
+        self.by_name.remove(name)
+    }
+
+    /// Writes the file, with missing directories, all at once: a crash leaves the old file or the new. Nobody but its owner
+    /// can read it then.
+    ///
+    /// # Errors
+    ///
+    /// What the file system answers.
+    pub fn save(&mut self) -> Result<()> {
+        let all: Map<_, _> =
+            self.by_name.iter().map(|(name, connection)| (name.clone(), connection.to_json())).collect();
+        let text = format!("{:#}\n", Value::Object(all));
+        replace(&self.file, text.as_bytes()).map_err(|error| error.at(self.file.display()))?;
+        self.others_can_read = false;
+        Ok(())
+    }
+
+    fn unknown(&self, name: &str) -> Error {
+        let error = Error::new(
+            ErrorKind::InvalidConnection,
+            format!("there is no connection `{name}` in {}", self.file.display()),
+        )
+        .with("connection", name);
+        let names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
+        match nearest(name, names.iter().copied()) {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None if names.is_empty() => error.hint("the file holds none; add one"),
+            None => error.hint(format!("known connections: {}", names.join(", "))),
+        }
+    }
+
+    fn refuse_secrets(&self, name: &str, keys: &[&str]) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let message = format!(
+            "the connection `{name}` holds a secret ({}), and others than the file's owner can read it",
+            keys.join(", ")
+        );
+        let file = self.file.display();
+        Err(Error::new(ErrorKind::InvalidConnection, message).at(&file).with("connection", name).hint(format!(
+            r#"type `chmod 600 {file}`, or refer to the secret with {{"$env": "NAME"}} or {{"$file": "/path"}}"#
+        )))
+    }
+}
+
+/// The text of a file, and whether others than its owner can read it.
+fn read(file: &Path) -> Result<(String, bool)> {
+    let mut opened = File::open(file)?;
+    let others = others_can_read(&opened.metadata()?);
+    let mut text = String::new();
+    opened.read_to_string(&mut text).map_err(|error| {
+        let error = Error::from(error);
+        Error::new(error.kind(), format!("the file with the connections cannot be read: {}", error.message()))
+    })?;
+    Ok((text, others))
+}
+
+#[cfg(unix)]
+fn others_can_read(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    metadata.mode() & 0o044 != 0
+}
+
+/// Elsewhere a user's files are the user's by default.
+#[cfg(not(unix))]
+fn others_can_read(_: &fs::Metadata) -> bool {
+    false
+}
+
+fn parse(text: &str) -> Result<BTreeMap<String, Connection>> {
+    let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE);
+    // serde_json tells the place and what it missed there, but quotes nothing of the text.
+    let all =
+        serde_json::from_str(text).map_err(|cause| invalid(format!("the file is not JSON: {cause}")))?;
+    let Value::Object(all) = all else {
+        let found = kind_of(&all);
+        return Err(invalid(format!("expected an object with a connection for each name, found {found}")));
+    };
+    let mut by_name = BTreeMap::new();
+    for (name, value) in all {
+        check_name(&name)?;
+        let connection = Connection::try_from(value).map_err(|error| in_connection(&name, &error))?;
+        by_name.insert(name, connection);
+    }
+    Ok(by_name)
+}
+
+const EXAMPLE: &str = r#"write for instance {"notes": {"backend": "local", "root": "/srv/notes"}}"#;
+
+fn in_connection(name: &str, error: &Error) -> Error {
+    let outer = Error::new(error.kind(), format!("in the connection `{name}`: {}", error.message()))
+        .with("connection", name);
+    match error.advice() {
+        Some(advice) => outer.hint(advice),
+        None => outer,
+    }
+}
+
+/// A name stands before the `:` of an address, so it holds no `:` and no `/`; and it is no option of a command.
+fn check_name(name: &str) -> Result<()> {
+    if is_name(name) {
+        return Ok(());
+    }
+    let shown: String = name.chars().take(40).collect();
+    Err(Error::new(ErrorKind::InvalidConnection, format!("{shown:?} cannot be the name of a connection"))
+        .hint("a name has letters, digits, `_`, `-` and `.`, and starts with neither `-` nor `.`"))
+}
+
+fn is_name(name: &str) -> bool {
+    let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(legal)
+}
+
+/// Puts a new file in the place of `file`, or of what it links to.
+fn replace(file: &Path, content: &[u8]) -> Result<()> {
+    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(dir)?;
+    let mut new = tempfile::NamedTempFile::new_in(dir)?; // readable by its owner alone
+    new.write_all(content)?;
+    new.as_file().sync_all()?;
+    new.persist(&target).map_err(|failed| failed.error)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        let error = parse(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidConnection);
+        error.message().to_owned()
+    }
+
+    #[test]
+    fn says_which_connection_is_wrong() {
+        assert_eq!(refusal("[]"), "expected an object with a connection for each name, found a list");
+        assert_eq!(
+            refusal(r#"{"notes": {"root": "x"}}"#),
+            "in the connection `notes`: the connection lacks the key `backend`: expected the name of a plugin"
+        );
+        for name in ["", "a:b", "a/b", "-a", ".a", "a b"] {
+            let text = json!({name: {"backend": "local"}}).to_string();
+            assert_eq!(refusal(&text), format!("{name:?} cannot be the name of a connection"));
+        }
+        let text = r#"{"notes": {"backend": "git", "password": "hunter2",}}"#;
+        assert!(!refusal(text).contains("hunter2"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_told_what_was_meant() {
+        let mut connections = Connections::new("connections.json");
+        assert_eq!(connections.get("x").unwrap_err().advice(), Some("the file holds none; add one"));
+        connections.insert("notes", r#"{"backend": "local", "root": "x"}"#.parse().unwrap()).unwrap();
+        assert_eq!(connections.get("nots").unwrap_err().advice(), Some("did you mean `notes`?"));
+        assert_eq!(connections.get("zzzzzz").unwrap_err().advice(), Some("known connections: notes"));
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f9/connections.json");
+        assert_eq!(Connections::load(&file).unwrap_err().kind(), ErrorKind::NotFound);
+        let mut connections = Connections::new(&file);
+        let notes: Connection = r#"{"backend": "git", "password": "hunter2", "n": 1.5}"#.parse().unwrap();
+        connections.insert("notes", notes.clone()).unwrap();
+        connections.save().unwrap();
+        let mut loaded = Connections::load(&file).unwrap();
+        assert_eq!(loaded.iter().collect::<Vec<_>>(), [("notes", &notes)]);
+        assert!(!loaded.others_can_read);
+        assert!(!format!("{loaded:?}").contains("hunter2"));
+        assert_eq!(loaded.remove("notes"), Some(notes));
+        loaded.save().unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_the_file_stays_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let (file, link) = (directory.path().join("real.json"), directory.path().join("link.json"));
+        fs::write(&file, "{}").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        let mut connections = Connections::load(&link).unwrap();
+        connections.insert("a", r#"{"backend": "local"}"#.parse().unwrap()).unwrap();
+        connections.save().unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(Connections::load(&file).unwrap().iter().count(), 1);
+    }
+}

@@ -1,0 +1,344 @@
+//! Bringing the working tree from one state to another, so that a crash at any point can be made up for.
+
+use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+
+use f9_plugin_api::{Error, ErrorKind, Result};
+use git2::{
+    DiffOptions, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, build::CheckoutBuilder,
+};
+use rustix::fs::Stat;
+
+use crate::{
+    dotgit::leads_into_dot_git,
+    errors::{Context as _, name_some},
+    repository::Repo,
+    worktree::{Found, Spool},
+};
+
+/// A path whose content is to change.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) path: Vec<u8>,
+    pub(crate) old: Option<Entry>,
+    pub(crate) new: Option<Entry>,
+    /// The new content, where git's database does not have it.
+    pub(crate) content: Option<Vec<u8>>,
+}
+
+/// What a tree has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) id: Oid,
+    pub(crate) mode: u32,
+}
+
+impl Entry {
+    fn is_submodule(self) -> bool {
+        self.mode == u32::from(FileMode::Commit)
+    }
+}
+
+/// What is known of the working tree before a checkout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// A look at the whole of it has shown that every change's old state is there.
+    Clean,
+    /// A checkout was interrupted: some of the changes are made, and since then somebody may have made others.
+    Interrupted,
+    /// Whatever file is at a change's path is meant to be overwritten.
+    Unwanted,
+}
+
+/// Changes that were found possible.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    changes: Vec<Change>,
+    /// Which of them are made already.
+    done: BTreeSet<Vec<u8>>,
+}
+
+impl Repo {
+    /// What leads from one tree to another; `None` is the empty tree.
+    pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
+        let mut options = DiffOptions::new();
+        options.include_typechange(true);
+        let diff =
+            self.git.diff_tree_to_tree(from, Some(to), Some(&mut options)).context("compare two trees")?;
+        let entry = |file: git2::DiffFile<'_>| {
+            let id = Some(file.id()).filter(|id| !id.is_zero())?;
+            Some(Entry { id, mode: u32::from(file.mode()) })
+        };
+        let change = |delta: git2::DiffDelta<'_>| {
+            let path = delta.new_file().path_bytes().or(delta.old_file().path_bytes())?.to_vec();
+            let (old, new) = (entry(delta.old_file()), entry(delta.new_file()));
+            Some(Change { path, old, new, content: None })
+        };
+        Ok(diff.deltas().filter_map(change).collect())
+    }
+
+    /// Looks whether changes can be made without running over anything. Changes nothing itself.
+    ///
+    /// # Errors
+    ///
+    /// `PendingChanges`, which names what is in the way; `Integrity` for names that no clone may have.
+    pub(crate) fn plan(&self, changes: Vec<Change>, before: Before) -> Result<Plan> {
+        if let Some(bad) =
+            changes.iter().find(|change| change.new.is_some() && leads_into_dot_git(&change.path))
+        {
+            return Err(Error::new(
+                ErrorKind::Integrity,
+                "the remote has a file whose name leads into `.git`",
+            )
+            .at(String::from_utf8_lossy(&bad.path))
+            .hint("do not trust this remote"));
+        }
+        match before {
+            Before::Clean => self.plan_for_clean(changes),
+            Before::Interrupted => self.plan_for_interrupted(changes),
+            Before::Unwanted => self.plan_for_unwanted(changes),
+        }
+    }
+
+    /// Makes the changes, and returns what the index is to know of the files. Content that a change does not bring itself
+    /// is taken from `tree`.
+    pub(crate) fn execute(&self, plan: &Plan, tree: &Tree<'_>) -> Result<Vec<IndexEntry>> {
+        let to_do = || plan.changes.iter().filter(|change| !plan.done.contains(&change.path));
+        // Removals first: a file may make room for a directory, or the other way round.
+        for change in to_do().filter(|change| change.new.is_none()) {
+            self.worktree.remove(&change.path)?;
+        }
+        // Attributes next: they say how the other files are written.
+        let (attributes, others): (Vec<_>, Vec<_>) =
+            to_do().filter(|change| change.new.is_some()).partition(|change| is_attributes(&change.path));
+        self.place(&attributes, tree)?;
+        self.place(&others, tree)?;
+        self.stat_all(plan)
+    }
+
+    /// Writes an index that says what a tree has, with what is known of the files that were just put there.
+    pub(crate) fn index_of(&self, tree: &Tree<'_>, placed: &[IndexEntry]) -> Result<Index> {
+        let update = || {
+            let mut index = self.git.index()?;
+            index.read(true)?;
+            index.read_tree(tree)?;
+            for entry in placed {
+                index.add(entry)?;
+            }
+            Ok::<_, git2::Error>(index)
+        };
+        update().context("update the index")
+    }
+
+    /// Whether the working tree has at `path` what a tree would put there.
+    pub(crate) fn has(&self, path: &[u8], entry: Option<Entry>) -> Result<bool> {
+        let stat = match (self.worktree.find(path)?, entry) {
+            (Found::Leaf(stat), Some(_)) => stat,
+            (Found::Directory, Some(entry)) => return Ok(entry.is_submodule()),
+            (Found::Nothing | Found::Blocked(_) | Found::Directory, None) => return Ok(true),
+            _ => return Ok(false),
+        };
+        let entry = entry.unwrap_or(Entry { id: Oid::ZERO_SHA1, mode: 0 });
+        if git_mode(&stat) != Some(entry.mode) {
+            return Ok(false);
+        }
+        Ok(self.hash(path, entry.mode)? == entry.id)
+    }
+
+    /// The id that git would give to the file or link at `path`.
+    fn hash(&self, path: &[u8], mode: u32) -> Result<Oid> {
+        let file = self.worktree.root_path().join(OsStr::from_bytes(path));
+        if mode == u32::from(FileMode::Link) {
+            return blob_id(fs::read_link(file).context("read a link")?.as_os_str().as_bytes());
+        }
+        // With the filters of the path: what a checkout made of a blob becomes that blob again.
+        self.git.blob_path(&file).context("read a file")
+    }
+
+    fn plan_for_clean(&self, changes: Vec<Change>) -> Result<Plan> {
+        let removed = removals(&changes);
+        let mut in_the_way = Vec::new();
+        let mut done = BTreeSet::new();
+        for change in changes.iter().filter(|change| change.old.is_none()) {
+            if let Some(path) = self.in_the_way(&change.path, &removed)? {
+                if change.content.is_none() && self.has(&change.path, change.new)? {
+                    done.insert(change.path.clone());
+                } else {
+                    in_the_way.push(String::from_utf8_lossy(&path).into_owned());
+                }
+            }
+        }
+        refuse_if_any(&in_the_way)?;
+        Ok(Plan { changes, done })
+    }
+
+    fn plan_for_unwanted(&self, changes: Vec<Change>) -> Result<Plan> {
+        let removed = removals(&changes);
+        let mut in_the_way = Vec::new();
+        for change in changes.iter().filter(|change| change.new.is_some()) {
+            if let Some(path) = self.in_the_way(&change.path, &removed)?.filter(|path| *path != change.path) {
+                in_the_way.push(String::from_utf8_lossy(&path).into_owned());
+            }
+        }
+        refuse_if_any(&in_the_way)?;
+        Ok(Plan { changes, done: BTreeSet::new() })
+    }
+
+    fn plan_for_interrupted(&self, changes: Vec<Change>) -> Result<Plan> {
+        let mut done = BTreeSet::new();
+        for change in &changes {
+            // What is neither the old state nor the new was written since by somebody, and stays as a local change.
+            if self.has(&change.path, change.new)? || !self.has(&change.path, change.old)? {
+                done.insert(change.path.clone());
+            }
+        }
+        Ok(Plan { changes, done })
+    }
+
+    /// What is where a new file is to come and is not about to be removed.
+    fn in_the_way(&self, path: &[u8], removed: &BTreeSet<&[u8]>) -> Result<Option<Vec<u8>>> {
+        Ok(match self.worktree.find(path)? {
+            Found::Nothing => None,
+            Found::Leaf(_) => Some(path.to_vec()),
+            Found::Blocked(file) => (!removed.contains(&*file)).then_some(file),
+            Found::Directory => {
+                let leaves = self.worktree.leaves_below(path)?;
+                leaves.into_iter().find(|leaf| !removed.contains(&**leaf))
+            }
+        })
+    }
+
+    fn place(&self, changes: &[&Change], tree: &Tree<'_>) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let spool = self.spool(changes, tree)?;
+        for (number, change) in changes.iter().enumerate() {
+            let Some(new) = change.new else { continue };
+            if new.is_submodule() {
+                self.worktree.make_directory(&change.path)?;
+                continue;
+            }
+            let mut spooled = spool.file(&change.path);
+            if change.content.is_some() {
+                spooled = spool.content(number);
+            } else if spooled.symlink_metadata().is_err() {
+                // libgit2 leaves out what HEAD has as something else: a directory, or a link for a file.
+                spooled = spool.content(number);
+                let blob = self.git.find_blob(new.id).context("read an object")?;
+                write_file(&spooled, blob.content(), new.mode)?;
+            }
+            self.worktree.place(&spooled, &change.path)?;
+        }
+        Ok(())
+    }
+
+    /// Has libgit2 write what is to be placed, with its filters, modes and links, where nobody sees it.
+    fn spool(&self, changes: &[&Change], tree: &Tree<'_>) -> Result<Spool> {
+        let spool = self.worktree.spool()?;
+        let mut options = CheckoutBuilder::new();
+        options.force().update_index(false).disable_pathspec_match(true).target_dir(&spool.files());
+        let mut total = 0;
+        for (number, change) in changes.iter().enumerate() {
+            match (&change.content, change.new) {
+                (Some(content), Some(new)) => write_file(&spool.content(number), content, new.mode)?,
+                (None, Some(new)) if !new.is_submodule() => {
+                    options.path(&*change.path);
+                    total += 1;
+                }
+                _ => {}
+            }
+        }
+        // Without any path, libgit2 would write all.
+        if total > 0 {
+            options.progress(move |_, done, _| {
+                if done.is_multiple_of(500) {
+                    self.context.progress("checkout", "files", done as u64, Some(total));
+                }
+            });
+            self.git
+                .checkout_tree(tree.as_object(), Some(&mut options))
+                .context("write the remote's files")?;
+        }
+        Ok(spool)
+    }
+
+    /// The index entries of the files that are as they were planned.
+    fn stat_all(&self, plan: &Plan) -> Result<Vec<IndexEntry>> {
+        let mut entries = Vec::new();
+        for change in plan.changes.iter().filter(|change| change.content.is_none()) {
+            let Some(new) = change.new.filter(|new| !new.is_submodule()) else { continue };
+            if plan.done.contains(&change.path) && !self.has(&change.path, Some(new))? {
+                continue;
+            }
+            if let Found::Leaf(stat) = self.worktree.find(&change.path)? {
+                entries.push(index_entry(&change.path, new, Some(&stat)));
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn is_attributes(path: &[u8]) -> bool {
+    path.rsplit(|&byte| byte == b'/').next() == Some(b".gitattributes")
+}
+
+fn removals(changes: &[Change]) -> BTreeSet<&[u8]> {
+    changes.iter().filter(|change| change.new.is_none()).map(|change| &*change.path).collect()
+}
+
+fn refuse_if_any(in_the_way: &[String]) -> Result<()> {
+    if in_the_way.is_empty() {
+        return Ok(());
+    }
+    let names = name_some(in_the_way.iter().map(String::as_str));
+    let message = format!("files that git does not know are in the way of the remote's: {names}");
+    Err(Error::new(ErrorKind::PendingChanges, message).hint("move them away, then try again"))
+}
+
+/// An entry for the index; without `stat`, git looks at the file again before it trusts it.
+pub(crate) fn index_entry(path: &[u8], entry: Entry, stat: Option<&Stat>) -> IndexEntry {
+    // git keeps the lower 32 bits of all of these.
+    let time = |seconds: i64, nanoseconds: u64| IndexTime::new(seconds as i32, nanoseconds as u32);
+    IndexEntry {
+        ctime: stat.map_or(IndexTime::new(0, 0), |stat| time(stat.st_ctime, stat.st_ctime_nsec)),
+        mtime: stat.map_or(IndexTime::new(0, 0), |stat| time(stat.st_mtime, stat.st_mtime_nsec)),
+        dev: stat.map_or(0, |stat| stat.st_dev as u32),
+        ino: stat.map_or(0, |stat| stat.st_ino as u32),
+        uid: stat.map_or(0, |stat| stat.st_uid),
+        gid: stat.map_or(0, |stat| stat.st_gid),
+        file_size: stat.map_or(0, |stat| stat.st_size as u32),
+        mode: entry.mode,
+        id: entry.id,
+        flags: 0,
+        flags_extended: 0,
+        path: path.to_vec(),
+    }
+}
+
+/// The id that git gives to this content.
+pub(crate) fn blob_id(content: &[u8]) -> Result<Oid> {
+    Oid::hash_object(ObjectType::Blob, content).context("hash a file")
+}
+
+/// How git would store what is there.
+fn git_mode(stat: &Stat) -> Option<u32> {
+    use rustix::fs::FileType;
+    Some(u32::from(match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile if stat.st_mode & 0o100 != 0 => FileMode::BlobExecutable,
+        FileType::RegularFile => FileMode::Blob,
+        FileType::Symlink => FileMode::Link,
+        _ => return None,
+    }))
+}
+
+fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt as _, symlink};
+    if mode == u32::from(FileMode::Link) {
+        return symlink(OsStr::from_bytes(content), path).context("write a link");
+    }
+    let mut options = fs::OpenOptions::new();
+    let executable = mode == u32::from(FileMode::BlobExecutable);
+    options.write(true).create_new(true).mode(if executable { 0o777 } else { 0o666 });
+    let written = options.open(path).and_then(|mut file| std::io::Write::write_all(&mut file, content));
+    written.context("write a file")
+}

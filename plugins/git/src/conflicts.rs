@@ -1,0 +1,185 @@
+//! Open conflicts: what they are, and settling them.
+
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+
+use f9_plugin_api::{BackendPath, Conflict, ConflictSide, Error, ErrorKind, Result};
+use git2::{ErrorCode, FileMode, Index, IndexConflict, IndexEntry};
+
+use crate::{
+    checkout::{Before, Change, Entry, blob_id, index_entry},
+    errors::Context as _,
+    merge::colliding,
+    repository::Repo,
+};
+
+/// Which side of a conflict is to win.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Local,
+    Remote,
+}
+
+impl Repo {
+    /// The paths of the open conflicts, ordered.
+    pub(crate) fn conflict_paths(&self) -> Result<Vec<String>> {
+        let path = |conflict: &IndexConflict| String::from_utf8_lossy(conflict_path(conflict)).into_owned();
+        Ok(self.conflicts()?.iter().map(path).collect())
+    }
+
+    /// The open conflicts, ordered by path.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` for a path that the contract cannot express: not UTF-8, or with a backslash.
+    pub(crate) fn conflict_report(&self) -> Result<Vec<Conflict>> {
+        self.conflicts()?.iter().map(|conflict| self.describe(conflict)).collect()
+    }
+
+    /// Settles a conflict with one of its sides.
+    pub(crate) fn accept(&self, path: &BackendPath, side: Side) -> Result<()> {
+        let (mut index, conflict) = self.conflict_at(path)?;
+        let winner = match side {
+            Side::Local => conflict.our,
+            Side::Remote => conflict.their,
+        };
+        let path = path.as_str().as_bytes();
+        index.conflict_remove(as_path(path)).context("settle the conflict")?;
+        let new = winner.as_ref().map(|entry| Entry { id: entry.id, mode: entry.mode });
+        self.settle(&mut index, Change { path: path.to_vec(), old: None, new, content: None })?;
+        if let Some(winner) = winner {
+            index.add(&with_stage(&winner, path, 0)).context("settle the conflict")?;
+        }
+        index.write().context("write the index")
+    }
+
+    /// Settles a conflict with new content.
+    pub(crate) fn resolve(&self, path: &BackendPath, content: Vec<u8>) -> Result<()> {
+        let (mut index, conflict) = self.conflict_at(path)?;
+        let path = path.as_str().as_bytes();
+        let executable = u32::from(FileMode::BlobExecutable);
+        let was_executable =
+            conflict.our.or(conflict.their).or(conflict.ancestor).is_some_and(|side| side.mode == executable);
+        let mode = if was_executable { executable } else { u32::from(FileMode::Blob) };
+        index.conflict_remove(as_path(path)).context("settle the conflict")?;
+        let new = Some(Entry { id: blob_id(&content)?, mode });
+        let change = Change { path: path.to_vec(), old: None, new, content: Some(content) };
+        self.settle(&mut index, change)?;
+        index.add_path(as_path(path)).context("settle the conflict")?;
+        index.write().context("write the index")
+    }
+
+    /// Brings the working tree to the settled state, and takes out of the index what cannot be beside it.
+    fn settle(&self, index: &mut Index, change: Change) -> Result<()> {
+        let mut changes = Vec::new();
+        if change.new.is_some() {
+            for path in colliding(index, &change.path) {
+                let entry =
+                    index.get_path(as_path(&path), 0).map(|entry| Entry { id: entry.id, mode: entry.mode });
+                if !self.has(&path, entry)? {
+                    let message =
+                        "this was changed since the merge, and settling the conflict would remove it";
+                    return Err(Error::new(ErrorKind::PendingChanges, message)
+                        .at(String::from_utf8_lossy(&path))
+                        .hint("move it elsewhere first"));
+                }
+                index.remove(as_path(&path), 0).context("settle the conflict")?;
+                changes.push(Change { path, old: entry, new: None, content: None });
+            }
+        }
+        // A tree with the winner alone, as a checkout wants one.
+        let mut winner = Index::new().context("make an index")?;
+        if let (Some(new), None) = (change.new, &change.content) {
+            winner.add(&index_entry(&change.path, new, None)).context("settle the conflict")?;
+        }
+        let tree = self.write_tree(&mut winner)?;
+        changes.push(change);
+        let plan = self.plan(changes, Before::Unwanted)?;
+        self.execute(&plan, &tree).map(drop)
+    }
+
+    fn conflict_at(&self, path: &BackendPath) -> Result<(Index, IndexConflict)> {
+        let (_, _) = path.split()?;
+        let index = self.index()?;
+        match index.conflict_get(as_path(path.as_str().as_bytes())) {
+            Ok(conflict) => Ok((index, conflict)),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
+                    .at(path)
+                    .hint("conflict_report lists those that are open"))
+            }
+            Err(error) => Err(error).context("read the conflict"),
+        }
+    }
+
+    fn conflicts(&self) -> Result<Vec<IndexConflict>> {
+        let index = self.index()?;
+        let conflicts = index.conflicts().and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let mut conflicts = conflicts.context("read the conflicts")?;
+        conflicts.sort_by(|a, b| conflict_path(a).cmp(conflict_path(b)));
+        Ok(conflicts)
+    }
+
+    fn index(&self) -> Result<Index> {
+        let mut index = self.git.index().context("open the index")?;
+        index.read(false).context("read the index")?;
+        Ok(index)
+    }
+
+    fn describe(&self, conflict: &IndexConflict) -> Result<Conflict> {
+        let path = std::str::from_utf8(conflict_path(conflict))
+            .ok()
+            .and_then(|text| BackendPath::parse(text).ok().filter(|path| path.as_str() == text));
+        let Some(path) = path else {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this conflict's path is not one that f9 can name",
+            )
+            .at(String::from_utf8_lossy(conflict_path(conflict)))
+            .hint("settle it with git: edit the file, then `git add` it"));
+        };
+        let mut described = Conflict::new(path, status(conflict));
+        described.base = conflict.ancestor.as_ref().map(|side| self.side(side)).transpose()?;
+        described.local = conflict.our.as_ref().map(|side| self.side(side)).transpose()?;
+        described.remote = conflict.their.as_ref().map(|side| self.side(side)).transpose()?;
+        Ok(described)
+    }
+
+    fn side(&self, entry: &IndexEntry) -> Result<ConflictSide> {
+        let size = if entry.mode == u32::from(FileMode::Commit) {
+            0 // a submodule's commit is not in this repository
+        } else {
+            self.git.odb().and_then(|odb| odb.read_header(entry.id)).context("read an object")?.0 as u64
+        };
+        Ok(ConflictSide::new(entry.id.to_string(), size))
+    }
+}
+
+/// The path that all sides of a conflict share.
+pub(crate) fn conflict_path(conflict: &IndexConflict) -> &[u8] {
+    let side = conflict.our.as_ref().or(conflict.their.as_ref()).or(conflict.ancestor.as_ref());
+    side.map_or(&[], |side| &side.path)
+}
+
+/// git's two letters.
+fn status(conflict: &IndexConflict) -> &'static str {
+    match (conflict.ancestor.is_some(), conflict.our.is_some(), conflict.their.is_some()) {
+        (true, true, true) => "UU",
+        (false, true, true) => "AA",
+        (true, true, false) => "UD",
+        (true, false, true) => "DU",
+        (true, false, false) | (false, false, false) => "DD",
+        (false, true, false) => "AU",
+        (false, false, true) => "UA",
+    }
+}
+
+/// The entry as one side of a conflict (1: base, 2: local, 3: remote), or 0: settled.
+pub(crate) fn with_stage(entry: &IndexEntry, path: &[u8], stage: u16) -> IndexEntry {
+    const STAGE_SHIFT: u16 = 12;
+    let plain = index_entry(path, Entry { id: entry.id, mode: entry.mode }, None);
+    IndexEntry { flags: stage << STAGE_SHIFT, ..plain }
+}
+
+pub(crate) fn as_path(path: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(path))
+}

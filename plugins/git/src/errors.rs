@@ -1,0 +1,73 @@
+//! libgit2's errors in the contract's words.
+
+use f9_plugin_api::{Error, ErrorKind, Result};
+use git2::ErrorCode;
+
+/// Says what could not be done when libgit2 failed.
+pub(crate) trait Context<T> {
+    /// `what` completes "cannot …".
+    fn context(self, what: &str) -> Result<T>;
+}
+
+impl<T> Context<T> for Result<T, git2::Error> {
+    fn context(self, what: &str) -> Result<T> {
+        self.map_err(|error| from_git(what, error))
+    }
+}
+
+impl<T> Context<T> for std::io::Result<T> {
+    fn context(self, what: &str) -> Result<T> {
+        self.map_err(|error| from_io(what, error))
+    }
+}
+
+impl<T> Context<T> for rustix::io::Result<T> {
+    fn context(self, what: &str) -> Result<T> {
+        self.map_err(|error| from_io(what, error.into()))
+    }
+}
+
+pub(crate) fn from_git(what: &str, error: git2::Error) -> Error {
+    let message = format!("cannot {what}: {}", clean(error.message()));
+    let kind = kind_of(&error);
+    let answer = Error::new(kind, message);
+    if kind == ErrorKind::Busy {
+        return answer.hint("if no other git runs there, delete the file that ends in `.lock`");
+    }
+    answer
+}
+
+fn from_io(what: &str, error: std::io::Error) -> Error {
+    let error = Error::from(error);
+    Error::new(error.kind(), format!("cannot {what}: {}", error.message()))
+}
+
+fn kind_of(error: &git2::Error) -> ErrorKind {
+    let says = |text: &str| error.message().contains(text);
+    match error.code() {
+        ErrorCode::Locked => ErrorKind::Busy,
+        ErrorCode::Timeout => ErrorKind::Timeout,
+        ErrorCode::Auth => ErrorKind::Authentication,
+        // libgit2 keeps the errno to itself; strerror's words are all there is.
+        _ if says("No space left on device") || says("Disk quota exceeded") => ErrorKind::StorageFull,
+        _ if says("Permission denied") => ErrorKind::PermissionDenied,
+        _ if says("Read-only file system") => ErrorKind::ReadOnly,
+        _ if says("object hash mismatch") || says("corrupt") => ErrorKind::Integrity,
+        _ => ErrorKind::Io,
+    }
+}
+
+/// One line of text that came from elsewhere: no control characters, and not without end.
+pub(crate) fn clean(text: &str) -> String {
+    const MAX_CHARS: usize = 1000;
+    let line = text.split(|c: char| c.is_control()).map(str::trim).filter(|part| !part.is_empty());
+    line.collect::<Vec<_>>().join(" ").chars().take(MAX_CHARS).collect()
+}
+
+/// The paths as a sentence has them: some of them, and how many more there are.
+pub(crate) fn name_some<'a>(paths: impl ExactSizeIterator<Item = &'a str>) -> String {
+    const SHOWN: usize = 20;
+    let more = paths.len().saturating_sub(SHOWN);
+    let shown = paths.take(SHOWN).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{shown} and {more} more") } else { shown }
+}

@@ -1,0 +1,97 @@
+//! The `git` plugin: a working tree that synchronises with a remote repository.
+//!
+//! ```json
+//! {"backend": "git", "remote_url": "https://example.com/notes.git", "path": "/srv/notes"}
+//! ```
+//!
+//! # What a path means
+//!
+//! The file at this place in the working tree. `.git` is out of reach, in all the disguises in which some file system takes
+//! a name for it, and so is whatever a link in the repository leads to inside it. Directories exist here only: git keeps
+//! files, so an empty directory is not pushed.
+//!
+//! # Options
+//!
+//! | key | type | default | meaning |
+//! |---|---|---|---|
+//! | `remote_url` | string | required | The remote repository: an `https://`, `http://`, `ssh://` or `file:///` URL, `user@host:path`, or a path. A password in it is moved out before anything is stored or shown. |
+//! | `path` | string | required | The working tree. If there is none, the remote is cloned there: the path must be free or an empty directory. |
+//! | `branch` | string | `"main"` | The branch that is kept in step. If the remote lacks it, it starts at the remote's default branch. |
+//! | `author_name`, `author_email` | string | `"f9"`, `"f9@localhost"` | Whom the commits are by. |
+//! | `username`, `password` | string | none | For HTTP(S); a token is a password. |
+//! | `ssh_key_path`, `ssh_key_passphrase` | string | none | The private key for SSH. |
+//! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
+//! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
+//! | `timeout` | integer | `60` | Seconds that the remote may be silent, and that a connection may take to come about. |
+//!
+//! # Synchronising
+//!
+//! `push` commits everything that differs (new, changed and deleted files, the executable bit, links; what `.gitignore`
+//! names is left out) and publishes the branch. `pull` wants nothing pending, fetches, and moves the branch forward or
+//! merges. `sync` commits, pulls and pushes, and tries again if the remote moves meanwhile. If both sides changed the same
+//! thing, the tree is left as git leaves it, with both versions marked as `local` and `remote` in text files;
+//! `conflict_report` lists what is to be settled, and the next push concludes the merge. The losing side stays in the
+//! history.
+//!
+//! Whoever works in the clone with git at the same time is respected: its locks are waited for, never removed.
+//!
+//! # What nothing depends on
+//!
+//! No `git` program, no configuration of the system or the user, no hooks, no environment. libgit2 is part of the library;
+//! HTTP and SSH are spoken by the plugin itself.
+//!
+//! # Safety
+//!
+//! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename. What is
+//! under way is written down first, inside `.git`, and finished by the next operation if the process is killed. As with
+//! git itself, a power failure can take back the last seconds.
+//!
+//! # Limits
+//!
+//! Submodules, LFS and rebasing are not supported: a submodule is an empty directory, an LFS file its pointer. A remote that
+//! is a path must have no hooks, because they would have to be run: use SSH or HTTP(S) for those. Names that are not UTF-8
+//! have no path here; they are synchronised all the same.
+//!
+//! Capabilities: copy, rename, open_write, sync. Checksums are computed by the host.
+
+mod backend;
+mod checkout;
+mod conflicts;
+mod dotgit;
+mod errors;
+mod journal;
+mod known_hosts;
+mod libgit2;
+mod lock;
+mod merge;
+mod open;
+mod options;
+mod recovery;
+mod remote_url;
+mod repository;
+mod stage;
+mod sync;
+mod transport;
+mod worktree;
+
+use f9_plugin_api::{Capabilities, Context, Plugin, Result, export_plugin};
+
+use crate::{backend::GitBackend, options::Options};
+
+struct GitPlugin;
+
+impl Plugin for GitPlugin {
+    const NAME: &'static str = "git";
+    const CAPABILITIES: Capabilities = backend::CAPABILITIES;
+    type Options = Options;
+    type Backend = GitBackend;
+
+    fn open(options: Options, context: Context) -> Result<GitBackend> {
+        GitBackend::open(options, context)
+    }
+}
+
+export_plugin!(GitPlugin);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,164 @@
+//! Opening a clone, or making it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions};
+
+use crate::{
+    checkout::Before,
+    errors::Context as _,
+    journal::{Journal, Step},
+    lock::LockFile,
+    options::Settings,
+    repository::Repo,
+    transport::{self, Wanted},
+};
+
+/// Where a clone is made, inside the directory it is for, so that it comes to life by one rename.
+const NURSERY: &str = ".f9-tmp-clone";
+
+/// Opens the clone at `settings.path`; makes it if there is none.
+pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
+    crate::libgit2::init()?;
+    let path = settings.path.clone();
+    if !is_clone(&path)? {
+        make_clone(&settings, &context)?;
+    }
+    let repo = Repo::at(&path, settings, context)?;
+    {
+        let _operation = repo.locks.operation.hold(&repo.context)?;
+        let tree = repo.locks.tree.hold(&repo.context)?;
+        repo.recover(_operation.interrupted().or(tree.interrupted()))?;
+        repo.point_at_remote()?;
+        repo.switch_to_branch()?;
+    }
+    Ok(repo)
+}
+
+/// Whether there is a clone. Refuses whatever else is there, but for an empty directory.
+fn is_clone(path: &Path) -> Result<bool> {
+    match fs::symlink_metadata(path.join(".git")) {
+        Ok(_) => return Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(Error::new(ErrorKind::NotADirectory, "a file is where the working tree is to be")
+                .at(path.display())
+                .hint("name another `path`"));
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).context("look for the clone");
+        }
+        Err(_) => {}
+    }
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error).context("look into `path`"),
+    };
+    for entry in entries {
+        if entry.context("look into `path`")?.file_name() != NURSERY {
+            let message = "the directory is not empty and is no git repository; nothing was changed";
+            return Err(Error::new(ErrorKind::AlreadyExists, message)
+                .at(path.display())
+                .hint("name an empty or new directory as `path`, or run `git init` in this one"));
+        }
+    }
+    Ok(false)
+}
+
+fn make_clone(settings: &Settings, context: &Context) -> Result<()> {
+    let is_new = !settings.path.exists();
+    let nursery = settings.path.join(NURSERY);
+    // Another process may make the same clone: then this one waits, and finds it made.
+    let held = loop {
+        fs::create_dir_all(&nursery).context("make the directory for the clone")?;
+        match LockFile::new(nursery.join("lock"), settings.timeout).hold(context) {
+            Err(error) if error.is_not_found() => {} // the other one has just tidied up
+            other => break other?,
+        }
+    };
+    let already_made = settings.path.join(".git").exists();
+    let made = if already_made { Ok(()) } else { fetch_into(&nursery.join("git"), settings, context) };
+    let tidied = fs::remove_dir_all(&nursery);
+    drop(held);
+    if made.is_err() && is_new {
+        // Only if it is still empty.
+        let _ = fs::remove_dir(&settings.path);
+    }
+    made?;
+    tidied.context("tidy up after cloning")
+}
+
+/// Makes git's directory with the remote's branch in it, and puts it in its place. The files come when it is opened, as
+/// the journal in it says.
+fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Result<()> {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(error).context("clear an old attempt");
+        }
+        _ => {}
+    }
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false).initial_head(&settings.branch);
+    let repository = Repository::init_opts(directory, &options).context("make a repository")?;
+    let branch = settings.branch_ref();
+    let transport = transport::open(settings, context)?;
+    if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
+        let private = directory.join("f9");
+        fs::create_dir_all(&private).context("make a directory inside .git")?;
+        Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip })?;
+    }
+    let mut config = repository.config().context("configure the clone")?;
+    config.set_bool("core.bare", false).context("configure the clone")?;
+    config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
+    config.set_str("user.name", &settings.author_name).context("configure the clone")?;
+    config.set_str("user.email", &settings.author_email).context("configure the clone")?;
+    fs::rename(directory, settings.path.join(".git")).context("put the clone in its place")
+}
+
+impl Repo {
+    /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand.
+    fn point_at_remote(&self) -> Result<()> {
+        let url = self.settings.remote.as_str();
+        let branch = &self.settings.branch;
+        match self.git.find_remote("origin") {
+            Ok(remote) if remote.url_bytes() == url.as_bytes() => return Ok(()),
+            Ok(_) => self.git.remote_set_url("origin", url).context("set the remote's address")?,
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
+                self.git.remote_with_fetch("origin", url, &refspec).context("set the remote's address")?;
+            }
+            Err(error) => return Err(error).context("read the remote's address"),
+        }
+        Ok(())
+    }
+
+    /// Puts the clone on the connection's branch. One that does not exist yet starts where the remote's is or else at the
+    /// commit that is checked out.
+    fn switch_to_branch(&self) -> Result<()> {
+        let branch = self.settings.branch_ref();
+        let head = self.git.find_reference("HEAD").context("read HEAD")?;
+        if head.symbolic_target_bytes() == Some(branch.as_bytes()) {
+            return Ok(());
+        }
+        let current = self.git.head().ok().and_then(|head| head.target());
+        let target = self.head()?.or(self.tracked()).or(current);
+        if let Some(target) = target.filter(|target| Some(*target) != current) {
+            self.check_nothing_pending().map_err(|error| error.with("branch", &self.settings.branch))?;
+            self.move_files(current, target)?;
+        }
+        if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
+            self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
+        }
+        self.git.set_head(&branch).context("switch to the branch")
+    }
+
+    /// Brings the files from one commit to another, of a branch that is not checked out yet.
+    fn move_files(&self, from: Option<Oid>, to: Oid) -> Result<()> {
+        self.advance(from, to, Before::Clean)
+    }
+}

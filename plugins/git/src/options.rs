@@ -1,0 +1,153 @@
+//! The connection's keys, and the settings that are left of them once they are checked.
+
+use std::{path::PathBuf, time::Duration};
+
+use f9_plugin_api::{Error, ErrorKind, Result, Secret, schemars, serde};
+
+use crate::remote_url::{Address, Credentials, RemoteUrl};
+
+/// The connection's keys.
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[serde(crate = "f9_plugin_api::serde")]
+#[schemars(crate = "f9_plugin_api::schemars")]
+pub(crate) struct Options {
+    /// Where the remote repository is: `https://host/repo.git`, `ssh://user@host/repo.git`, `user@host:repo.git`,
+    /// `file:///srv/repo.git` or a path. A password in it is moved out before anything is stored or shown.
+    pub(crate) remote_url: String,
+    /// The working tree. It is cloned from the remote if there is none yet.
+    pub(crate) path: PathBuf,
+    /// The branch that is kept in step with the remote's of the same name.
+    #[serde(default = "default_branch")]
+    #[schemars(default = "default_branch")]
+    pub(crate) branch: String,
+    /// Who the commits are by.
+    #[serde(default = "default_author_name")]
+    #[schemars(default = "default_author_name")]
+    pub(crate) author_name: String,
+    /// The author's address.
+    #[serde(default = "default_author_email")]
+    #[schemars(default = "default_author_email")]
+    pub(crate) author_email: String,
+    /// The user at the remote. With `password` for HTTP(S), with `ssh_key_path` for SSH.
+    pub(crate) username: Option<String>,
+    /// The password or access token for HTTP(S).
+    pub(crate) password: Option<Secret>,
+    /// The private key for SSH, in any format that OpenSSH writes today.
+    pub(crate) ssh_key_path: Option<PathBuf>,
+    /// What the private key is encrypted with.
+    pub(crate) ssh_key_passphrase: Option<Secret>,
+    /// The file with the host keys to trust, in OpenSSH's format. Needed for SSH: a host that is not in it is refused.
+    pub(crate) known_hosts: Option<PathBuf>,
+    /// A PEM file with the certificates of the authorities to trust for HTTPS, instead of the built-in ones.
+    pub(crate) ca_bundle: Option<PathBuf>,
+    /// How many seconds the remote may stay silent, and how long a connection may take to come about.
+    #[serde(default = "default_timeout")]
+    #[schemars(default = "default_timeout", range(min = 1))]
+    pub(crate) timeout: u64,
+}
+
+fn default_branch() -> String {
+    "main".to_owned()
+}
+
+fn default_author_name() -> String {
+    "f9".to_owned()
+}
+
+fn default_author_email() -> String {
+    "f9@localhost".to_owned()
+}
+
+const fn default_timeout() -> u64 {
+    60
+}
+
+/// What the options say, checked.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) remote: RemoteUrl,
+    pub(crate) credentials: Credentials,
+    /// Absolute.
+    pub(crate) path: PathBuf,
+    /// Without `refs/heads/`.
+    pub(crate) branch: String,
+    pub(crate) author_name: String,
+    pub(crate) author_email: String,
+    pub(crate) known_hosts: Option<PathBuf>,
+    pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn from_options(options: Options) -> Result<Self> {
+        let (remote, in_url) = RemoteUrl::parse(&options.remote_url)?;
+        if options.timeout == 0 {
+            return Err(invalid("timeout", "0 seconds is no time at all", "allow at least 1"));
+        }
+        if !git2::Reference::is_valid_name(&format!("refs/heads/{}", options.branch)) {
+            return Err(invalid("branch", "this is no name for a branch", "see git-check-ref-format(1)"));
+        }
+        let author = git2::Signature::now(&options.author_name, &options.author_email);
+        if author.is_err() || options.author_name.contains(['<', '>', '\n']) {
+            let key = if options.author_email.trim().is_empty() { "author_email" } else { "author_name" };
+            return Err(invalid(key, "git cannot store this as an author", "leave out <, > and line breaks"));
+        }
+        if options.username.is_some() && in_url.username.is_some() && options.username != in_url.username {
+            return Err(invalid(
+                "username",
+                "`remote_url` names another user",
+                "name one user, in one place",
+            ));
+        }
+        if options.password.is_some() && in_url.password.is_some() {
+            return Err(invalid("password", "`remote_url` has a password too", "give it in one place"));
+        }
+        let path = std::path::absolute(&options.path)
+            .map_err(|e| invalid("path", "this is no path", "name a directory").caused_by(e))?;
+        let credentials = Credentials {
+            username: options.username.or(in_url.username),
+            password: options.password.or(in_url.password),
+            ssh_key_path: options.ssh_key_path,
+            ssh_key_passphrase: options.ssh_key_passphrase,
+        };
+        check_fit(&remote, &credentials)?;
+        Ok(Self {
+            remote,
+            credentials,
+            path,
+            branch: options.branch,
+            author_name: options.author_name,
+            author_email: options.author_email,
+            known_hosts: options.known_hosts,
+            ca_bundle: options.ca_bundle,
+            timeout: Duration::from_secs(options.timeout),
+        })
+    }
+
+    /// `refs/heads/<branch>`.
+    pub(crate) fn branch_ref(&self) -> String {
+        format!("refs/heads/{}", self.branch)
+    }
+
+    /// Where the remote's branch is remembered.
+    pub(crate) fn tracking_ref(&self) -> String {
+        format!("refs/remotes/origin/{}", self.branch)
+    }
+}
+
+/// Refuses what could not possibly log in, before anything is tried.
+fn check_fit(remote: &RemoteUrl, credentials: &Credentials) -> Result<()> {
+    match remote.address() {
+        Address::Http(_) if credentials.password.is_some() && credentials.username.is_none() => Err(invalid(
+            "username",
+            "a password without a user",
+            "add the user; for a token most servers take any name",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn invalid(key: &str, found: &str, advice: &str) -> Error {
+    let message = format!("wrong value for the key `{key}`: {found}");
+    Error::new(ErrorKind::InvalidConnection, message).with("key", key).hint(advice)
+}

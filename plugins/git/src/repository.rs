@@ -1,0 +1,176 @@
+//! The clone: libgit2's repository with what this plugin keeps beside it.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
+use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
+
+use crate::{
+    errors::{Context as _, name_some},
+    journal::Journal,
+    lock::LockFile,
+    options::Settings,
+    transport::Transport,
+    worktree::Worktree,
+};
+
+/// A clone and its working tree. What it does is spread over the modules `open`, `stage`, `merge`, `conflicts`,
+/// `recovery` and `remote`.
+pub(crate) struct Repo {
+    pub(crate) git: Repository,
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) context: Context,
+    pub(crate) transport: Box<dyn Transport>,
+    pub(crate) worktree: Worktree,
+    pub(crate) journal: Journal,
+    pub(crate) locks: Locks,
+}
+
+/// The locks of a clone. Whoever needs both takes `operation` first.
+#[derive(Debug, Clone)]
+pub(crate) struct Locks {
+    /// Held during everything that touches the repository, however long the network takes.
+    pub(crate) operation: LockFile,
+    /// Held while the working tree is read or changed as a whole, shared while a file of it is written.
+    pub(crate) tree: LockFile,
+}
+
+impl Repo {
+    /// Opens the repository whose working tree is `path`, and nothing above it.
+    pub(crate) fn at(path: &Path, settings: Arc<Settings>, context: Context) -> Result<Self> {
+        let nothing_above: [&Path; 0] = [];
+        let git = Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, nothing_above)
+            .context("open the repository")
+            .map_err(|error| error.at(path.display()))?;
+        if git.is_bare() {
+            return Err(Error::new(ErrorKind::InvalidConnection, "this repository has no working tree")
+                .at(path.display())
+                .hint("`path` is the working tree; name the bare repository as `remote_url`"));
+        }
+        // Where f9 keeps files that are not complete.
+        git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
+        let private = git.path().join("f9");
+        fs::create_dir_all(&private).context("make a directory inside .git")?;
+        let transport = crate::transport::open(&settings, &context)?;
+        let worktree = Worktree::open(path, private.join("spool"))?;
+        let journal = Journal::new(private.join("journal"));
+        let lock = |name: &str| LockFile::new(private.join(name), settings.timeout);
+        let locks = Locks { operation: lock("operation.lock"), tree: lock("tree.lock") };
+        Ok(Self { git, settings, context, transport, worktree, journal, locks })
+    }
+
+    /// The commit the branch is at; `None` before the first.
+    pub(crate) fn head(&self) -> Result<Option<Oid>> {
+        match self.git.refname_to_id(&self.settings.branch_ref()) {
+            Ok(id) => Ok(Some(id)),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error).context("read the branch"),
+        }
+    }
+
+    /// Forgets what an operation that failed has made of the index in memory: libgit2 keeps one per repository.
+    pub(crate) fn forget_unsaved(&self) {
+        if let Err(error) = self.git.index().and_then(|mut index| index.read(true)) {
+            log::warn!("cannot read the index again: {}", error.message());
+        }
+    }
+
+    pub(crate) fn tree_of(&self, commit: Oid) -> Result<Tree<'_>> {
+        self.git.find_commit(commit).and_then(|commit| commit.tree()).context("read a commit")
+    }
+
+    /// Where the remote's branch was when we last saw it.
+    pub(crate) fn tracked(&self) -> Option<Oid> {
+        self.git.refname_to_id(&self.settings.tracking_ref()).ok()
+    }
+
+    /// Notes where the remote's branch is now.
+    pub(crate) fn remember(&self, tip: Option<Oid>) -> Result<()> {
+        let name = self.settings.tracking_ref();
+        match (tip, self.git.find_reference(&name)) {
+            (Some(tip), Ok(known)) if known.target() == Some(tip) => Ok(()),
+            (Some(tip), _) => self.git.reference(&name, tip, true, "f9: seen at the remote").map(drop),
+            (None, Ok(mut known)) => known.delete(),
+            (None, Err(_)) => Ok(()),
+        }
+        .context("note the remote's state")
+    }
+
+    pub(crate) fn author(&self) -> Result<Signature<'static>> {
+        Signature::now(&self.settings.author_name, &self.settings.author_email).context("sign a commit")
+    }
+
+    /// The commits that a merge under way brings in, as long as the branch lacks them.
+    pub(crate) fn merge_heads(&self) -> Result<Vec<Oid>> {
+        let text = match fs::read_to_string(self.git.path().join("MERGE_HEAD")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).context("read MERGE_HEAD"),
+        };
+        let heads =
+            text.lines().map(Oid::from_str).collect::<Result<Vec<_>, _>>().context("read MERGE_HEAD")?;
+        let head = self.head()?;
+        let mut missing = Vec::new();
+        for id in heads {
+            if !self.is_ancestor(id, head)? {
+                missing.push(id);
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Whether `commit` is `of` or in its history.
+    pub(crate) fn is_ancestor(&self, commit: Oid, of: Option<Oid>) -> Result<bool> {
+        let Some(of) = of else { return Ok(false) };
+        Ok(commit == of || self.git.graph_descendant_of(of, commit).context("compare histories")?)
+    }
+
+    /// How many commits `tip` has that `known` lacks.
+    pub(crate) fn count_commits(&self, tip: Oid, known: Option<Oid>) -> Result<u64> {
+        let count = || {
+            let mut walk = self.git.revwalk()?;
+            walk.push(tip)?;
+            if let Some(known) = known {
+                walk.hide(known)?;
+            }
+            Ok::<_, git2::Error>(walk.count() as u64)
+        };
+        count().context("count commits")
+    }
+
+    /// Refuses to go on where somebody else left the clone in the middle of something, or on another branch.
+    pub(crate) fn check_state(&self) -> Result<()> {
+        let state = self.git.state();
+        if !matches!(state, RepositoryState::Clean | RepositoryState::Merge) {
+            let message = format!("the clone is in the middle of a git operation ({state:?})");
+            return Err(Error::new(ErrorKind::InvalidOperation, message)
+                .hint("finish or abort it with git, then try again"));
+        }
+        let head = self.git.find_reference("HEAD").context("read HEAD")?;
+        if head.symbolic_target_bytes() != Some(self.settings.branch_ref().as_bytes()) {
+            let message = format!("the clone is no longer on the branch `{}`", self.settings.branch);
+            return Err(Error::new(ErrorKind::InvalidOperation, message)
+                .hint("open the connection anew, or check the branch out with git"));
+        }
+        Ok(())
+    }
+
+    /// Refuses to go on while conflicts are open, naming them.
+    pub(crate) fn check_no_conflicts(&self) -> Result<()> {
+        let open = self.conflict_paths()?;
+        if open.is_empty() {
+            return Ok(());
+        }
+        let message = format!("{} open: {}", count(open.len(), "conflict is", "conflicts are"), {
+            name_some(open.iter().map(String::as_str))
+        });
+        Err(Error::new(ErrorKind::Conflict, message).hint(
+            "settle each with conflict_accept_local, conflict_accept_remote or conflict_resolve, then push",
+        ))
+    }
+}
+
+/// "1 conflict is", "2 conflicts are".
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {many}") }
+}

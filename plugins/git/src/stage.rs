@@ -1,0 +1,111 @@
+//! From the working tree to a commit.
+
+use std::{os::unix::ffi::OsStrExt as _, path::Path};
+
+use f9_plugin_api::{Error, ErrorKind, Result, log};
+use git2::{IndexAddOption, Oid, StatusOptions, Tree};
+
+use crate::{
+    errors::{Context as _, name_some},
+    repository::{Repo, count},
+};
+
+impl Repo {
+    /// What differs from the last commit, ordered by path.
+    pub(crate) fn pending(&self) -> Result<Vec<String>> {
+        let mut options = StatusOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .include_ignored(false)
+            .exclude_submodules(true)
+            .update_index(true);
+        let statuses = self.git.statuses(Some(&mut options)).context("look for changes")?;
+        let paths = statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
+        // What ends in a slash is a repository of its own.
+        Ok(paths.filter(|path| !path.ends_with('/')).collect())
+    }
+
+    /// Refuses to go on if there are changes that were not committed, naming them.
+    pub(crate) fn check_nothing_pending(&self) -> Result<()> {
+        if !self.merge_heads()?.is_empty() {
+            let message = "a merge whose conflicts are settled waits to be concluded";
+            return Err(Error::new(ErrorKind::PendingChanges, message).hint("push (or sync) concludes it"));
+        }
+        let pending = self.pending()?;
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let names = name_some(pending.iter().map(String::as_str));
+        let message = format!(
+            "{}: {names}",
+            count(pending.len(), "local change is pending", "local changes are pending")
+        );
+        Err(Error::new(ErrorKind::PendingChanges, message)
+            .hint("push them first, or use sync, which does both"))
+    }
+
+    /// Commits whatever differs from the last commit, and concludes a merge under way. Returns the commit, if one was
+    /// needed.
+    pub(crate) fn commit_all(&self, message: Option<&str>) -> Result<Option<Oid>> {
+        let mut index = self.git.index().context("open the index")?;
+        index.read(false).context("read the index")?;
+        let mut skip = |path: &Path, _: &[u8]| {
+            let nested = path.as_os_str().as_bytes().ends_with(b"/");
+            if nested {
+                log::warn!("{} is a repository of its own and is not committed", path.display());
+            }
+            i32::from(nested)
+        };
+        index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip)).context("stage the changes")?;
+        let tree = index.write_tree().context("write a tree")?;
+        // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
+        index.write().context("write the index")?;
+        let (head, merge_heads) = (self.head()?, self.merge_heads()?);
+        let parents: Vec<_> = head.into_iter().chain(merge_heads.iter().copied()).collect();
+        let tree = self.git.find_tree(tree).context("read a tree")?;
+        let unchanged = match head {
+            Some(head) => self.tree_of(head)?.id() == tree.id(),
+            None => tree.is_empty(),
+        };
+        if unchanged && merge_heads.is_empty() {
+            self.git.cleanup_state().context("tidy up")?;
+            return Ok(None);
+        }
+        let message = match message.map(str::trim).filter(|text| !text.is_empty()) {
+            Some(text) => text.to_owned(),
+            None if merge_heads.is_empty() => self.default_message(head, &tree)?,
+            None => self.merge_message(),
+        };
+        let commit = self.commit_tree(&tree, &message, &parents)?;
+        let log = format!("commit: {}", message.lines().next().unwrap_or_default());
+        self.git.reference(&self.settings.branch_ref(), commit, true, &log).context("move the branch")?;
+        self.git.cleanup_state().context("tidy up")?;
+        Ok(Some(commit))
+    }
+
+    /// Writes a commit; no branch moves.
+    pub(crate) fn commit_tree(&self, tree: &Tree<'_>, message: &str, parents: &[Oid]) -> Result<Oid> {
+        if message.contains('\0') {
+            return Err(Error::new(ErrorKind::InvalidOperation, "a message cannot contain a NUL character"));
+        }
+        let parents = parents.iter().map(|id| self.git.find_commit(*id)).collect::<Result<Vec<_>, _>>();
+        let parents = parents.context("read a commit")?;
+        let author = self.author()?;
+        let parents: Vec<_> = parents.iter().collect();
+        self.git.commit(None, &author, &author, message, tree, &parents).context("commit")
+    }
+
+    /// Says what a commit changes, as far as a line can.
+    fn default_message(&self, head: Option<Oid>, tree: &Tree<'_>) -> Result<String> {
+        let old = head.map(|head| self.tree_of(head)).transpose()?;
+        let changes = self.changes(old.as_ref(), tree)?;
+        let [change] = &*changes else { return Ok(format!("Change {} files", changes.len())) };
+        let verb = match (change.old, change.new) {
+            (None, _) => "Add",
+            (_, None) => "Delete",
+            _ => "Change",
+        };
+        Ok(format!("{verb} {}", crate::errors::clean(&String::from_utf8_lossy(&change.path))))
+    }
+}

@@ -1,0 +1,123 @@
+//! Synchronisation: push, pull, sync, conflicts.
+
+use f9_plugin_api::{
+    BackendPath, Conflict, Content, ErrorKind, FileBackend as _, FileInfo, Result, SyncFileBackend,
+    SyncReport,
+};
+
+use crate::{backend::GitBackend, conflicts::Side, lock::Exclusive, repository::Repo, transport::Wanted};
+
+/// How often a sync tries again when the remote moves between its pull and its push.
+const ATTEMPTS: u32 = 5;
+
+impl SyncFileBackend for GitBackend {
+    fn push(&self, message: Option<&str>) -> Result<SyncReport> {
+        self.operate(|repo| {
+            {
+                let _tree = repo.hold_tree()?;
+                repo.check_no_conflicts()?;
+                repo.commit_all(message)?;
+            }
+            let sent = repo.publish()?;
+            repo.report(sent, 0)
+        })
+    }
+
+    fn pull(&self) -> Result<SyncReport> {
+        self.operate(|repo| {
+            {
+                let _tree = repo.hold_tree()?;
+                repo.check_no_conflicts()?;
+                repo.check_nothing_pending()?;
+            }
+            let received = repo.receive(Pending::Refuse)?;
+            repo.report(0, received)
+        })
+    }
+
+    fn sync(&self, message: Option<&str>) -> Result<SyncReport> {
+        self.operate(|repo| {
+            let (mut received, mut attempt) = (0, 1);
+            loop {
+                received += repo.receive(Pending::Commit(message))?;
+                match repo.publish() {
+                    Ok(sent) => return repo.report(sent, received),
+                    Err(error) if error.kind() == ErrorKind::RemoteMoved && attempt < ATTEMPTS => {
+                        attempt += 1
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        })
+    }
+
+    fn conflict_report(&self) -> Result<Vec<Conflict>> {
+        self.operate(|repo| repo.conflict_report())
+    }
+
+    fn conflict_accept_local(&self, path: &BackendPath) -> Result<()> {
+        self.operate(|repo| {
+            let _tree = repo.hold_tree()?;
+            repo.accept(path, Side::Local)
+        })
+    }
+
+    fn conflict_accept_remote(&self, path: &BackendPath) -> Result<()> {
+        self.operate(|repo| {
+            let _tree = repo.hold_tree()?;
+            repo.accept(path, Side::Remote)
+        })
+    }
+
+    fn conflict_resolve(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
+        let content = content.into_bytes()?;
+        self.operate(|repo| {
+            let _tree = repo.hold_tree()?;
+            repo.resolve(path, content.into())
+        })?;
+        self.info(path)
+    }
+}
+
+/// What to do with changes that are not committed.
+#[derive(Debug, Clone, Copy)]
+enum Pending<'a> {
+    Refuse,
+    Commit(Option<&'a str>),
+}
+
+impl Repo {
+    /// The working tree for ourselves: no file of it is written meanwhile.
+    pub(crate) fn hold_tree(&self) -> Result<Exclusive> {
+        self.locks.tree.hold(&self.context)
+    }
+
+    /// Fetches and integrates. The working tree is ours only for the second part, however long the first takes.
+    fn receive(&self, pending: Pending<'_>) -> Result<u64> {
+        let branch = self.settings.branch_ref();
+        let their = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
+        self.remember(their)?;
+        let _tree = self.hold_tree()?;
+        self.check_no_conflicts()?;
+        match pending {
+            Pending::Refuse => self.check_nothing_pending()?,
+            Pending::Commit(message) => drop(self.commit_all(message)?),
+        }
+        let Some(their) = their else { return Ok(0) };
+        let received = self.count_commits(their, self.head()?)?;
+        self.integrate(their)?;
+        Ok(received)
+    }
+
+    /// Pushes the branch, if it has anything that the remote lacks.
+    fn publish(&self) -> Result<u64> {
+        let Some(tip) = self.head()? else { return Ok(0) };
+        let before = self.transport.push(&self.git, &self.settings.branch_ref(), tip, &self.context)?;
+        self.remember(Some(tip))?;
+        self.count_commits(tip, before)
+    }
+
+    fn report(&self, sent: u64, received: u64) -> Result<SyncReport> {
+        Ok(SyncReport::new(sent, received, self.head()?.map(|id| id.to_string())))
+    }
+}

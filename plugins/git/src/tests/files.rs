@@ -1,0 +1,115 @@
+//! The files, and what is out of their reach.
+
+use std::sync::Mutex;
+
+use f9_plugin_api::{
+    BackendPath, CreateOptions, DeleteOptions, FileBackend, ListOptions, SyncFileBackend, UpdateMode,
+    conformance,
+};
+
+use super::support::{Site, git, read, write};
+
+fn path(text: &str) -> BackendPath {
+    BackendPath::parse(text).unwrap()
+}
+
+#[test]
+fn the_contract_holds() {
+    let sites = Mutex::new(Vec::new());
+    let fresh = || {
+        let site = Site::empty();
+        let backend = site.open("clone");
+        sites.lock().unwrap().push(site);
+        Box::new(backend) as Box<dyn FileBackend>
+    };
+    conformance::run(fresh).assert();
+}
+
+#[test]
+fn git_is_out_of_reach_for_every_operation_in_every_disguise() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let elsewhere = site.path("elsewhere-seed");
+    std::os::unix::fs::symlink(".git", elsewhere.join("link")).unwrap();
+    std::os::unix::fs::symlink(".git/config", elsewhere.join("config-link")).unwrap();
+    site.commit_elsewhere("seed", &[("b.txt", "b\n")]);
+    let backend = site.open("one");
+    let config = read(&site.path("one"), ".git/config");
+    for text in [
+        ".git/config",
+        ".GIT/config",
+        "git~1/config",
+        ".git./config",
+        ".g\u{200c}it/config",
+        ".git::$DATA/config",
+        "link/config",
+        "config-link",
+        ".git/new",
+        "link/new",
+        "dir/.git/new",
+        ".git",
+    ] {
+        let at = path(text);
+        backend.read(&at).unwrap_err();
+        backend.info(&path(".git")).unwrap_err();
+        if text != "config-link" {
+            backend.create(&at, "canary".into(), CreateOptions::default()).unwrap_err();
+            backend.create(&at, "canary".into(), CreateOptions::default().overwrite(true)).unwrap_err();
+            backend.create_dir(&at, CreateOptions::default()).unwrap_err();
+            backend.delete(&at, DeleteOptions::default().recursive(true)).unwrap_err();
+        }
+        backend.update(&at, "canary".into(), UpdateMode::Append).unwrap_err();
+    }
+    assert_eq!(read(&site.path("one"), ".git/config"), config);
+    let all = backend.list(&BackendPath::root(), ListOptions::default().recursive(true)).unwrap();
+    let mut names: Vec<_> = all.map(|entry| entry.unwrap().path.as_str().to_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["a.txt", "b.txt", "config-link", "link"]);
+}
+
+#[test]
+fn a_remote_with_git_in_disguise_among_its_files_is_refused() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let elsewhere = site.path("elsewhere-seed");
+    let blob = git(&elsewhere, &["rev-parse", "HEAD:a.txt"]);
+    for name in [".GIT/config", "git~1/hooks/x", "sub/.git/config"] {
+        let mut tree = format!("100644 blob {}\t{}\n", blob.trim(), name.rsplit('/').next().unwrap());
+        for directory in name.split('/').rev().skip(1) {
+            tree = format!("040000 tree {}\t{directory}\n", make_tree(&elsewhere, &tree));
+        }
+        let tree = make_tree(&elsewhere, &tree);
+        let commit = git(&elsewhere, &["commit-tree", &tree, "-p", "HEAD", "-m", "hostile"]);
+        git(
+            &elsewhere,
+            &["push", "--quiet", "--force", "origin", &format!("{}:refs/heads/main", commit.trim())],
+        );
+        let before = read(&site.path("one"), ".git/config");
+        backend.pull().unwrap_err();
+        assert_eq!(read(&site.path("one"), ".git/config"), before);
+        assert_eq!(read(&site.path("one"), "a.txt"), "a\n");
+    }
+}
+
+fn make_tree(repository: &std::path::Path, entries: &str) -> String {
+    use std::io::Write as _;
+    let mut command = super::support::git_command(repository, &["mktree"]);
+    let mut child =
+        command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+    String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn what_is_written_through_the_contract_is_pushed_and_temporary_files_are_not() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    backend.create(&path("notes/new.txt"), "new\n".into(), CreateOptions::default()).unwrap();
+    backend.update(&path("a.txt"), "more\n".into(), UpdateMode::Append).unwrap();
+    let mut unfinished = backend.open_write(&path("unfinished"), CreateOptions::default()).unwrap();
+    std::io::Write::write_all(&mut unfinished, b"half").unwrap();
+    write(&site.path("one"), ".f9-tmp-1/left", "left behind\n");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(git(&site.remote(), &["ls-tree", "-r", "--name-only", "main"]), "a.txt\nnotes/new.txt\n");
+    assert_eq!(site.at_remote("a.txt").unwrap(), "a\nmore\n");
+    drop(unfinished);
+}

@@ -1,0 +1,9 @@
+//! The backend against real repositories, checked with the `git` command line.
+
+mod conflicts;
+mod files;
+mod http;
+mod opening;
+mod ssh;
+mod support;
+mod workflows;

@@ -1,0 +1,227 @@
+//! Push, pull and sync between clones.
+
+use std::{fs, os::unix::fs::PermissionsExt};
+
+use f9_plugin_api::{ErrorKind, SyncFileBackend};
+
+use super::support::{Site, git, read, write};
+
+#[test]
+fn push_makes_a_commit_at_the_remote() {
+    let site = Site::with(&[("a.txt", "a\n"), ("gone.txt", "gone\n")]);
+    let backend = site.open("one");
+    let one = site.path("one");
+    write(&one, "a.txt", "changed\n");
+    write(&one, "deep/new.txt", "new\n");
+    write(&one, "gone.txt", "");
+    write(&one, "run.sh", "#!/bin/sh\n");
+    fs::set_permissions(one.join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
+    std::os::unix::fs::symlink("a.txt", one.join("link")).unwrap();
+    write(&one, ".gitignore", "*.log\n");
+    write(&one, "x.log", "not for git\n");
+    let report = backend.push(Some("everything")).unwrap();
+    assert_eq!((report.sent, report.received), (1, 0));
+    assert_eq!(report.revision.unwrap(), git(&site.remote(), &["rev-parse", "main"]).trim());
+    let tree = git(&site.remote(), &["ls-tree", "-r", "main"]);
+    let entries: Vec<_> = tree.lines().map(|line| (&line[..6], line.rsplit('\t').next().unwrap())).collect();
+    assert_eq!(
+        entries,
+        [
+            ("100644", ".gitignore"),
+            ("100644", "a.txt"),
+            ("100644", "deep/new.txt"),
+            ("120000", "link"),
+            ("100755", "run.sh"),
+        ]
+    );
+    let log = git(&site.remote(), &["log", "-1", "--format=%an <%ae> %s", "main"]);
+    assert_eq!(log.trim(), "Tester <tester@example.com> everything");
+    assert_eq!(backend.push(None).unwrap().sent, 0);
+    site.check(&["one"]);
+}
+
+#[test]
+fn odd_names_travel_byte_for_byte() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let (one, two) = (site.open("one"), site.open("two"));
+    let names = [
+        "my file é.txt",
+        "tab\there",
+        "new\nline",
+        "\"quoted\"",
+        "*.glob",
+        ":(glob)x",
+        "-rf",
+        "a'b",
+        " lead",
+    ];
+    for name in names {
+        write(&site.path("one"), name, name);
+    }
+    one.push(None).unwrap();
+    assert_eq!(two.pull().unwrap().received, 1);
+    for name in names {
+        assert_eq!(read(&site.path("two"), name), name);
+    }
+}
+
+#[test]
+fn pull_brings_what_others_pushed() {
+    let site = Site::with(&[("a.txt", "a\n"), ("dir/b.txt", "b\n"), ("swap", "file\n")]);
+    let backend = site.open("one");
+    site.commit_elsewhere("x", &[("a.txt", "a2\n"), ("dir/b.txt", ""), ("swap", ""), ("swap/in", "in\n")]);
+    let report = backend.pull().unwrap();
+    assert_eq!((report.sent, report.received), (0, 1));
+    let one = site.path("one");
+    assert_eq!((read(&one, "a.txt"), read(&one, "swap/in")), ("a2\n".into(), "in\n".into()));
+    assert!(!one.join("dir").exists());
+    assert_eq!(git(&one, &["status", "--porcelain"]), "");
+    site.commit_elsewhere("x", &[("swap/in", ""), ("swap", "file again\n")]);
+    backend.pull().unwrap();
+    assert_eq!(read(&one, "swap"), "file again\n");
+    assert_eq!(git(&one, &["status", "--porcelain"]), "");
+    assert_eq!(backend.pull().unwrap().received, 0);
+}
+
+#[test]
+fn pull_with_pending_changes_is_refused_and_names_them() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    site.commit_elsewhere("x", &[("a.txt", "theirs\n")]);
+    write(&site.path("one"), "a.txt", "mine\n");
+    write(&site.path("one"), "new/b.txt", "b\n");
+    let error = backend.pull().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PendingChanges);
+    assert!(error.message().contains("`a.txt`, `new/b.txt`"), "{error}");
+    assert_eq!(read(&site.path("one"), "a.txt"), "mine\n");
+}
+
+#[test]
+fn an_ignored_file_in_the_way_of_a_pull_is_not_overwritten() {
+    let site = Site::with(&[(".gitignore", "*.log\n")]);
+    let backend = site.open("one");
+    write(&site.path("one"), "x.log", "precious\n");
+    let elsewhere = site.path("elsewhere-seed");
+    write(&elsewhere, "x.log", "theirs\n");
+    git(&elsewhere, &["add", "--force", "x.log"]);
+    site.commit_elsewhere("seed", &[("b.txt", "b\n")]);
+    let error = backend.pull().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PendingChanges);
+    assert!(error.message().contains("`x.log`"), "{error}");
+    assert_eq!(read(&site.path("one"), "x.log"), "precious\n");
+    assert!(!site.path("one").join("b.txt").exists(), "a refused pull changes nothing");
+    write(&site.path("one"), "x.log", "");
+    assert_eq!(backend.pull().unwrap().received, 1);
+    assert_eq!(read(&site.path("one"), "x.log"), "theirs\n");
+}
+
+#[test]
+fn a_push_that_comes_too_late_keeps_the_commit() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    site.commit_elsewhere("x", &[("theirs.txt", "theirs\n")]);
+    write(&site.path("one"), "mine.txt", "mine\n");
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RemoteMoved, "{error:?}");
+    assert!(error.is_conflict());
+    assert_eq!(backend.pull().unwrap().received, 1);
+    assert_eq!(backend.push(None).unwrap().sent, 2);
+    assert_eq!(site.at_remote("mine.txt").unwrap(), "mine\n");
+    assert_eq!(site.at_remote("theirs.txt").unwrap(), "theirs\n");
+    assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
+    site.check(&["one"]);
+}
+
+#[test]
+fn two_clones_sync_end_to_end_with_dirty_trees() {
+    let site = Site::with(&[("shared.txt", "1\n2\n3\n4\n5\n")]);
+    let (one, two) = (site.open("one"), site.open("two"));
+    write(&site.path("one"), "shared.txt", "one\n2\n3\n4\n5\n");
+    write(&site.path("two"), "shared.txt", "1\n2\n3\n4\ntwo\n");
+    write(&site.path("two"), "two.txt", "two\n");
+    assert_eq!(one.sync(Some("one")).unwrap().sent, 1);
+    let report = two.sync(Some("two")).unwrap();
+    assert_eq!((report.sent, report.received), (2, 1));
+    assert_eq!(one.sync(None).unwrap().received, 2);
+    for clone in ["one", "two"] {
+        assert_eq!(read(&site.path(clone), "shared.txt"), "one\n2\n3\n4\ntwo\n");
+        assert_eq!(read(&site.path(clone), "two.txt"), "two\n");
+        assert_eq!(git(&site.path(clone), &["status", "--porcelain"]), "");
+    }
+    site.check(&["one", "two"]);
+}
+
+#[test]
+fn a_nested_repository_is_left_out_and_does_not_block_pull() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let one = site.path("one");
+    git(&one, &["init", "--quiet", "nested"]);
+    write(&one, "nested/inner.txt", "inner\n");
+    write(&one, "b.txt", "b\n");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+    assert_eq!(backend.pull().unwrap().received, 0);
+    assert_eq!(read(&one, "nested/inner.txt"), "inner\n");
+}
+
+#[test]
+fn a_remote_with_hooks_or_a_working_tree_refuses_a_push_by_path() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    write(&site.path("one"), "b.txt", "b\n");
+    let hook = site.remote().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused);
+    assert!(error.message().contains("pre-receive"), "{error}");
+    fs::remove_file(&hook).unwrap();
+    git(&site.remote(), &["config", "core.bare", "false"]);
+    assert_eq!(backend.push(None).unwrap_err().kind(), ErrorKind::RemoteRefused);
+    git(&site.remote(), &["config", "core.bare", "true"]);
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+}
+
+#[test]
+fn a_lock_of_a_live_git_is_respected() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let lock = site.path("one/.git/index.lock");
+    fs::write(&lock, "").unwrap();
+    write(&site.path("one"), "b.txt", "b\n");
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}");
+    assert!(lock.exists());
+    fs::remove_file(&lock).unwrap();
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+}
+
+#[test]
+fn many_objects_travel_as_a_pack() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let (one, two) = (site.open("one"), site.open("two"));
+    for number in 0..300 {
+        write(&site.path("one"), &format!("dir{}/{number}.txt", number % 7), &format!("{number}\n"));
+    }
+    one.push(None).unwrap();
+    two.pull().unwrap();
+    assert_eq!(read(&site.path("two"), "dir3/136.txt"), "136\n");
+    let packs = fs::read_dir(site.remote().join("objects/pack")).unwrap();
+    assert!(packs.count() >= 2);
+    site.check(&["one", "two"]);
+}
+
+#[test]
+fn line_endings_follow_gitattributes() {
+    let site = Site::with(&[(".gitattributes", "*.txt text eol=crlf\n"), ("a.txt", "1\n2\n")]);
+    let (one, two) = (site.open("one"), site.open("two"));
+    assert_eq!(read(&site.path("one"), "a.txt"), "1\r\n2\r\n");
+    assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
+    write(&site.path("one"), "a.txt", "1\r\n2\r\n3\r\n");
+    one.push(None).unwrap();
+    assert_eq!(site.at_remote("a.txt").unwrap(), "1\n2\n3\n");
+    two.pull().unwrap();
+    assert_eq!(read(&site.path("two"), "a.txt"), "1\r\n2\r\n3\r\n");
+}

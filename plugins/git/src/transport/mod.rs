@@ -1,0 +1,59 @@
+//! How commits travel to and from the remote.
+
+mod http;
+mod path;
+pub(crate) mod smart;
+mod ssh;
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{Oid, Repository};
+
+use self::{http::Http, path::PathTransport, smart::Smart, ssh::Ssh};
+use crate::{options::Settings, remote_url::Address};
+
+/// A way to reach the remote. One per clone; every call is an operation of its own.
+pub(crate) trait Transport: Send {
+    /// Brings the objects of a branch (`refs/heads/…`) here; moves nothing.
+    ///
+    /// # Errors
+    ///
+    /// `Authentication`, `Network`, `Timeout`, `RemoteRefused`, `Cancelled`; `NotFound` if there is no repository.
+    fn fetch(
+        &self,
+        into: &Repository,
+        branch: &str,
+        wanted: Wanted,
+        context: &Context,
+    ) -> Result<Option<Oid>>;
+
+    /// Moves the remote's branch forward to `tip`, with all that it lacks. Returns where the branch was.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks.
+    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>>;
+}
+
+/// Which of the remote's branches is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The named one and no other.
+    Branch,
+    /// If there is none of the name, the one the remote's HEAD is on.
+    BranchOrDefault,
+}
+
+/// The transport for the remote's address. Nothing is connected yet.
+pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Transport>> {
+    Ok(match settings.remote.address() {
+        Address::Path(path) => Box::new(PathTransport::new(path.clone())),
+        Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
+        Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
+    })
+}
+
+/// The error of a push that came too late.
+fn remote_moved() -> Error {
+    let message = "the remote has commits that are not here; yours are kept";
+    Error::new(ErrorKind::RemoteMoved, message).hint("pull (or sync), then push again")
+}

@@ -1,0 +1,241 @@
+//! The files of the working tree, changed one by one, each in one step.
+//!
+//! libgit2's own checkout writes into the files in place: readers would see halves, and so would the next commit after a
+//! crash. Here it writes into a spool directory inside `.git`, and each file is renamed into its place from there.
+//! Every directory on the way is opened by its name alone, so a link among them leads nowhere.
+
+use std::{
+    ffi::OsStr,
+    fs,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+};
+
+use f9_plugin_api::Result;
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, Stat},
+    io::Errno,
+};
+
+use crate::errors::Context as _;
+
+pub(crate) struct Worktree {
+    root: PathBuf,
+    root_fd: OwnedFd,
+    spool: PathBuf,
+}
+
+/// A directory for files on their way into the working tree; gone with everything in it when dropped.
+pub(crate) struct Spool(PathBuf);
+
+/// What is at a path of the working tree, without following links.
+pub(crate) enum Found {
+    Nothing,
+    Directory,
+    /// A file, a link, or something that git does not store.
+    Leaf(Box<Stat>),
+    /// A file or link is where the path needs a directory; this is its own path.
+    Blocked(Vec<u8>),
+}
+
+impl Worktree {
+    pub(crate) fn open(root: &Path, spool: PathBuf) -> Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root_fd = rustix::fs::open(root, flags, Mode::empty()).context("open the working tree")?;
+        Ok(Self { root: root.to_owned(), root_fd, spool })
+    }
+
+    pub(crate) fn root_path(&self) -> &Path {
+        &self.root
+    }
+
+    /// An empty spool. Only one is in use at a time: who makes it holds the working tree's lock.
+    pub(crate) fn spool(&self) -> Result<Spool> {
+        self.clear_spool()?;
+        let spool = Spool(self.spool.clone());
+        let made = fs::create_dir(&spool.0).and_then(|()| fs::create_dir(spool.files()));
+        made.context("make the spool directory")?;
+        Ok(spool)
+    }
+
+    /// Removes what an interrupted process left in the spool.
+    pub(crate) fn clear_spool(&self) -> Result<()> {
+        match fs::remove_dir_all(&self.spool) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(error).context("clear the spool directory")
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is at `path` now.
+    pub(crate) fn find(&self, path: &[u8]) -> Result<Found> {
+        let (parents, name) = split(path);
+        let mut directory = self.root()?;
+        let mut end = 0;
+        for segment in segments(parents) {
+            end += segment.len() + usize::from(end > 0);
+            directory = match open_directory(&directory, segment) {
+                Ok(next) => next,
+                Err(Errno::NOENT) => return Ok(Found::Nothing),
+                Err(Errno::NOTDIR | Errno::LOOP) => return Ok(Found::Blocked(path[..end].to_vec())),
+                Err(error) => return Err(error).context("look into the working tree"),
+            };
+        }
+        match rustix::fs::statat(&directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(Found::Directory),
+            Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
+            Err(Errno::NOENT) => Ok(Found::Nothing),
+            Err(error) => Err(error).context("look into the working tree"),
+        }
+    }
+
+    /// Everything below the directory `path` that is no directory.
+    pub(crate) fn leaves_below(&self, path: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut found = Vec::new();
+        let mut open = vec![path.to_vec()];
+        while let Some(directory) = open.pop() {
+            let entries = fs::read_dir(self.root.join(OsStr::from_bytes(&directory)));
+            for entry in entries.context("look into the working tree")? {
+                let entry = entry.context("look into the working tree")?;
+                let below = [&directory, b"/".as_slice(), entry.file_name().as_bytes()].concat();
+                let is_directory = entry.file_type().context("look into the working tree")?.is_dir();
+                if is_directory { open.push(below) } else { found.push(below) }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Moves a file or link out of the spool to `path`, over whatever file or link is there.
+    pub(crate) fn place(&self, spooled: &Path, path: &[u8]) -> Result<()> {
+        let (parents, name) = split(path);
+        let name = OsStr::from_bytes(name);
+        let directory = self.make_directories(parents)?;
+        let place = || rustix::fs::renameat(rustix::fs::CWD, spooled, &directory, name);
+        let placed = match place() {
+            // Directories that are empty but for other such directories are nothing to git.
+            Err(Errno::ISDIR) => {
+                self.remove_empty_directories(path);
+                place()
+            }
+            other => other,
+        };
+        placed
+            .context("put a file into the working tree")
+            .map_err(|error| error.at(String::from_utf8_lossy(path)))
+    }
+
+    /// Removes the file or link at `path`, and the directories that are empty without it.
+    pub(crate) fn remove(&self, path: &[u8]) -> Result<()> {
+        let (parents, name) = split(path);
+        let Some(directory) = self.open_directories(parents)? else { return Ok(()) };
+        match rustix::fs::unlinkat(&directory, OsStr::from_bytes(name), AtFlags::empty()) {
+            // A directory has taken its place: then the file is gone already.
+            Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => {}
+            Err(error) => return Err(error).context("remove a file from the working tree"),
+        }
+        let mut parents = parents;
+        while !parents.is_empty() {
+            let (above, name) = split(parents);
+            let Some(directory) = self.open_directories(above)? else { return Ok(()) };
+            if rustix::fs::unlinkat(&directory, OsStr::from_bytes(name), AtFlags::REMOVEDIR).is_err() {
+                return Ok(()); // not empty, or somebody works in it
+            }
+            parents = above;
+        }
+        Ok(())
+    }
+
+    /// Makes a directory, as git does for a submodule that it does not fetch.
+    pub(crate) fn make_directory(&self, path: &[u8]) -> Result<()> {
+        self.make_directories(path).map(drop)
+    }
+
+    fn remove_empty_directories(&self, path: &[u8]) {
+        let below = self.root.join(OsStr::from_bytes(path));
+        let Ok(entries) = fs::read_dir(&below) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            self.remove_empty_directories(&[path, b"/", entry.file_name().as_bytes()].concat());
+        }
+        // What is not empty stays, and renaming over it fails.
+        let _ = fs::remove_dir(&below);
+    }
+
+    fn root(&self) -> Result<OwnedFd> {
+        self.root_fd.try_clone().context("open the working tree")
+    }
+
+    fn make_directories(&self, path: &[u8]) -> Result<OwnedFd> {
+        let mut directory = self.root()?;
+        for segment in segments(path) {
+            let next = match open_directory(&directory, segment) {
+                Err(Errno::NOENT) => {
+                    match rustix::fs::mkdirat(
+                        &directory,
+                        OsStr::from_bytes(segment),
+                        Mode::from_raw_mode(0o777),
+                    ) {
+                        Ok(()) | Err(Errno::EXIST) => open_directory(&directory, segment),
+                        Err(error) => Err(error),
+                    }
+                }
+                other => other,
+            };
+            directory = next.context("make a directory in the working tree")?;
+        }
+        Ok(directory)
+    }
+
+    fn open_directories(&self, path: &[u8]) -> Result<Option<OwnedFd>> {
+        let mut directory = self.root()?;
+        for segment in segments(path) {
+            directory = match open_directory(&directory, segment) {
+                Ok(next) => next,
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(error) => return Err(error).context("look into the working tree"),
+            };
+        }
+        Ok(Some(directory))
+    }
+}
+
+impl Spool {
+    /// The directory for files under their own paths.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.0.join("files")
+    }
+
+    /// Where the spool has what is to be at `path`.
+    pub(crate) fn file(&self, path: &[u8]) -> PathBuf {
+        self.files().join(OsStr::from_bytes(path))
+    }
+
+    /// A place for content that has no path yet.
+    pub(crate) fn content(&self, number: usize) -> PathBuf {
+        self.0.join(number.to_string())
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed when the next spool is made.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open_directory(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, OsStr::from_bytes(name), flags, Mode::empty())
+}
+
+/// The directory part, empty for the root, and the name.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}
+
+fn segments(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|&byte| byte == b'/').filter(|segment| !segment.is_empty())
+}

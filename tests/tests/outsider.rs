@@ -1,0 +1,51 @@
+//! A plugin of somebody else: a crate outside this workspace that depends on the SDK alone.
+
+use std::{fs, process::Command};
+
+use f9_host::{ErrorKind, FileBackend};
+use f9_plugin_api::conformance;
+use f9_tests::{
+    host_of, repository,
+    variant::{cargo, nested, run},
+};
+use serde_json::json;
+use tempfile::TempDir;
+
+/// Runs Cargo where the plugin is. It takes the versions of this workspace's lock file, which are there already.
+fn cargo_there(arguments: &[&str]) -> Command {
+    let there = repository().join("tests/fixtures/outsider");
+    fs::copy(repository().join("Cargo.lock"), there.join("Cargo.lock")).unwrap();
+    let mut command = cargo(&there);
+    command.args(arguments);
+    command
+}
+
+#[test]
+fn it_builds_is_found_and_conforms() {
+    run(&mut cargo_there(&["build"]));
+    let host = host_of(&[nested().join("debug")]);
+    let parent = TempDir::new().unwrap();
+    let documents = std::cell::Cell::new(0);
+    conformance::run(|| -> Box<dyn FileBackend> {
+        let document = parent.path().join(documents.replace(documents.get() + 1).to_string());
+        Box::new(host.open(json!({"backend": "bundle", "file": document})).unwrap())
+    })
+    .assert();
+
+    let manifest = host.plugin(&"bundle".parse().unwrap()).unwrap().manifest().clone();
+    assert_eq!(
+        (manifest.version.as_str(), manifest.description.as_str()),
+        ("0.3.0", "All files in one JSON document")
+    );
+    let error = host.open(json!({"backend": "bundle", "fil": "x"})).unwrap_err();
+    assert_eq!((error.kind(), error.advice()), (ErrorKind::InvalidConnection, Some("did you mean `file`?")));
+}
+
+#[test]
+fn its_own_tests_pass() {
+    if std::env::var_os("F9_FULL").is_none() {
+        eprintln!("skipped: builds the plugin once more, for its own tests; F9_FULL=1 does it");
+        return;
+    }
+    run(&mut cargo_there(&["test"]));
+}

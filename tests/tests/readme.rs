@@ -1,0 +1,76 @@
+//! The README says what holds: its program runs, its commands print what it shows.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use f9_tests::{example_dir, f9, plugin_dir, repository, text};
+use tempfile::TempDir;
+
+fn readme() -> String {
+    fs::read_to_string(repository().join("README.md")).unwrap()
+}
+
+/// The blocks of code in this language, in order.
+fn blocks(readme: &str, language: &str) -> Vec<String> {
+    let start = format!("```{language}\n");
+    readme.split(&start).skip(1).map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_rust_program_is_the_example_and_runs() {
+    let example = repository().join("tests/examples/quickstart.rs");
+    assert_eq!(blocks(&readme(), "rust"), [fs::read_to_string(example).unwrap()]);
+    let directory = TempDir::new().unwrap();
+    let output = Command::new(example_dir().join("quickstart")).current_dir(&directory).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let lines: Vec<_> = text(&output.stdout).lines().collect();
+    let info: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
+    assert_eq!((&info["path"], &info["size"]), (&"example.txt".into(), &11.into()));
+    let mut listed = lines[1..].to_vec();
+    listed.sort_unstable();
+    assert_eq!(listed, ["copy.txt", "example.txt", "reports"]);
+    assert_eq!(fs::read_to_string(directory.path().join("data/copy.txt")).unwrap(), "again");
+}
+
+#[test]
+fn every_connection_that_is_shown_names_a_plugin_of_this_project() {
+    let host = f9_tests::host();
+    for line in blocks(&readme(), "json").concat().lines() {
+        let connection: f9_host::Connection = line.parse().unwrap_or_else(|error| panic!("{line}: {error}"));
+        host.plugin(connection.backend()).unwrap();
+    }
+}
+
+#[test]
+fn the_commands_print_what_is_shown() {
+    let directory = TempDir::new().unwrap();
+    fs::write(directory.path().join("shopping.txt"), "milk\nbutter\n").unwrap();
+    fs::create_dir(directory.path().join("src")).unwrap();
+    // The first block builds the project; `.ci/run` does what it says.
+    for block in &blocks(&readme(), "console")[1..] {
+        for session in block.split("$ ").skip(1) {
+            let (command, expected) = session.split_once('\n').unwrap();
+            let printed = shell(command, directory.path());
+            assert!(expected.is_empty() || printed == expected, "{command}: {printed}");
+        }
+    }
+}
+
+fn shell(command: &str, directory: &Path) -> String {
+    let function = format!(
+        "f9() {{ {:?} --plugin-dir {:?} \"$@\"; }}; set -o pipefail; ",
+        f9().get_program(),
+        plugin_dir()
+    );
+    let output = Command::new("bash")
+        .args(["-c", &(function + command)])
+        .current_dir(directory)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    text(&output.stdout).to_owned()
+}
