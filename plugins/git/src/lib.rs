@@ -60,6 +60,7 @@ mod conflicts;
 mod dotgit;
 mod errors;
 mod journal;
+mod known_hosts;
 mod libgit2;
 mod lock;
 mod merge;

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use f9_plugin_api::Result;
 use git2::{ConfigLevel, opts};
 
-use crate::errors::from_git;
+use crate::{errors::from_git, transport::smart};
 
 /// Makes libgit2 independent of the machine: no configuration of the system or the user is read. This plugin has a copy
 /// of libgit2 of its own, so nobody else notices.
@@ -28,5 +28,6 @@ fn configure() -> Result<(), git2::Error> {
     // working tree on a container's volume often belongs to somebody else.
     // SAFETY: as above.
     unsafe { opts::set_verify_owner_validation(false)? };
-    Ok(())
+    // SAFETY: as above: no transport is created meanwhile.
+    unsafe { git2::transport::register(smart::SCHEME, smart::create) }
 }

@@ -106,7 +106,7 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
     options.bare(true).external_template(false).initial_head(&settings.branch);
     let repository = Repository::init_opts(directory, &options).context("make a repository")?;
     let branch = settings.branch_ref();
-    let transport = transport::open(settings)?;
+    let transport = transport::open(settings, context)?;
     if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
         let private = directory.join("f9");
         fs::create_dir_all(&private).context("make a directory inside .git")?;

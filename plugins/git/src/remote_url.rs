@@ -2,9 +2,9 @@
 
 use std::{fmt, path::PathBuf};
 
+use f9_http::Url;
 use f9_plugin_api::{Error, ErrorKind, Result, Secret};
 use percent_encoding::percent_decode_str;
-use url::Url;
 
 /// The remote's address. It holds no password, so it can be stored and shown.
 #[derive(Clone, PartialEq, Eq)]

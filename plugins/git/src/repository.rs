@@ -51,7 +51,7 @@ impl Repo {
         git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
         let private = git.path().join("f9");
         fs::create_dir_all(&private).context("make a directory inside .git")?;
-        let transport = crate::transport::open(&settings)?;
+        let transport = crate::transport::open(&settings, &context)?;
         let worktree = Worktree::open(path, private.join("spool"))?;
         let journal = Journal::new(private.join("journal"));
         let lock = |name: &str| LockFile::new(private.join(name), settings.timeout);

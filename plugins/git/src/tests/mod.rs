@@ -2,6 +2,8 @@
 
 mod conflicts;
 mod files;
+mod http;
 mod opening;
+mod ssh;
 mod support;
 mod workflows;

@@ -125,3 +125,16 @@ pub(crate) fn git_command(dir: &Path, arguments: &[&str]) -> Command {
     command.args(["-c", "core.quotePath=false"]).args(arguments).current_dir(dir);
     command
 }
+
+/// Whether any file below `directory` holds one of the texts.
+pub(crate) fn contains(directory: &Path, needles: &[&str]) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return contains(&path, needles);
+        }
+        let content = fs::read(&path).unwrap();
+        let has = |needle: &&str| content.windows(needle.len()).any(|window| window == needle.as_bytes());
+        needles.iter().any(has)
+    })
+}

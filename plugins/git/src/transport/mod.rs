@@ -1,11 +1,15 @@
 //! How commits travel to and from the remote.
 
+mod http;
 mod path;
+pub(crate) mod smart;
+mod ssh;
 
-use f9_plugin_api::{Context, Result};
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
-use crate::options::Settings;
+use self::{http::Http, path::PathTransport, smart::Smart, ssh::Ssh};
+use crate::{options::Settings, remote_url::Address};
 
 /// A way to reach the remote. One per clone; every call is an operation of its own.
 pub(crate) trait Transport: Send {
@@ -39,18 +43,17 @@ pub(crate) enum Wanted {
     BranchOrDefault,
 }
 
-/// The transport for the remote's address.
-pub(crate) fn open(settings: &Settings) -> Result<Box<dyn Transport>> {
-    use crate::remote_url::Address;
-    match settings.remote.address() {
-        Address::Path(path) => Ok(Box::new(path::PathTransport::new(path.clone()))),
-        Address::Http(_) | Address::Ssh(_) => Err(f9_plugin_api::Error::unsupported("this transport")),
-    }
+/// The transport for the remote's address. Nothing is connected yet.
+pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Transport>> {
+    Ok(match settings.remote.address() {
+        Address::Path(path) => Box::new(PathTransport::new(path.clone())),
+        Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
+        Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
+    })
 }
 
 /// The error of a push that came too late.
-pub(crate) fn remote_moved() -> f9_plugin_api::Error {
+fn remote_moved() -> Error {
     let message = "the remote has commits that are not here; yours are kept";
-    f9_plugin_api::Error::new(f9_plugin_api::ErrorKind::RemoteMoved, message)
-        .hint("pull (or sync), then push again")
+    Error::new(ErrorKind::RemoteMoved, message).hint("pull (or sync), then push again")
 }

@@ -66,10 +66,11 @@ fn whatever_system_call_fails_content_is_old_or_new() {
     }
     let mut faults = 0;
     for (index, (name, _)) in OPERATIONS.iter().enumerate() {
-        if !full() && index >= 5 {
+        if !full() && index >= 3 {
             break;
         }
-        for durability in ["none", "fsync"] {
+        let few = if *name == "replace" { &["fsync"][..] } else { &["none"] };
+        for durability in if full() { &["none", "fsync"] } else { few } {
             let fault = |inject: Option<&str>| try_out(name, durability, inject);
             let Some(counts) = fault(None) else {
                 println!("SKIPPED: `strace` may not trace here");
@@ -87,7 +88,7 @@ fn whatever_system_call_fails_content_is_old_or_new() {
         }
     }
     println!("{faults} faults");
-    assert!(faults > 20, "the operations were not seen");
+    assert!(faults > 15, "the operations were not seen");
 }
 
 /// Per call, how often it was made before the operation and within it.
@@ -126,6 +127,8 @@ fn try_out(name: &str, durability: &str, inject: Option<&str>) -> Option<Counts>
     let what = format!("{name}, {durability}, {inject:?}: {result}");
     let (result, descriptors) = result.split_once(" descriptors:").unwrap();
     assert_eq!(descriptors, "0", "leaked: {what}");
+    let must_fail = inject.is_some_and(|inject| inject.starts_with("fsync:"));
+    assert!(result != "ok" || !must_fail, "{what}");
     // A failure to synchronise comes when the change is made.
     judge(name, &root, result == "ok", durability == "fsync", &what);
     Some(count(&fs::read_to_string(log).unwrap()))
@@ -191,6 +194,7 @@ fn child_operates() {
     };
     let wanted = std::env::var("F9_TREE_OPERATION").unwrap();
     let (_, operation) = OPERATIONS.iter().find(|(name, _)| *name == wanted).unwrap();
+    run_ahead();
     let before = descriptors();
     let tree = Tree::open(&root, TreeOptions::default().durability(durability)).unwrap();
     let _ = File::open(BEGIN);
@@ -200,6 +204,18 @@ fn child_operates() {
     let leaked = descriptors() - before;
     let result = result.map_or_else(|error| error.kind().to_string(), |()| "ok".to_owned());
     println!("\nresult:{result} descriptors:{leaked}");
+}
+
+/// `strace` counts the calls of each thread by itself, and lets the nth of every thread fail: this one gets ahead of those
+/// of the test harness.
+fn run_ahead() {
+    let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+    for _ in 0..100 {
+        File::open("/dev/null").unwrap();
+        rustix::io::write(&null, b"x").unwrap();
+        rustix::io::pread(&null, &mut [0; 1], 0).unwrap();
+        crate::stat::Stat::of(&null).unwrap();
+    }
 }
 
 fn descriptors() -> isize {

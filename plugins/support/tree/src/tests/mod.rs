@@ -5,6 +5,7 @@ mod basics;
 mod faults;
 mod hostile;
 mod kill;
+mod limits;
 mod links;
 mod model;
 mod names;

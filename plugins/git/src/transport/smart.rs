@@ -1,0 +1,319 @@
+//! git's smart protocol, which libgit2 speaks, over connections of our own.
+//!
+//! libgit2 finds a transport by the scheme of a URL. Here it knows one scheme, which stands for whatever connection the
+//! calling thread has chosen for the length of a call: so it needs to know no address, and no password.
+
+use std::{
+    cell::RefCell,
+    io,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{
+    AutotagOption, Direction, FetchOptions, Oid, PushOptions, Remote, RemoteCallbacks, RemoteConnection,
+    Repository,
+    transport::{SmartSubtransport, Transport as GitTransport},
+};
+
+use super::{Transport, Wanted, remote_moved};
+use crate::errors::{clean, from_git};
+
+/// The scheme that libgit2 knows.
+pub(crate) const SCHEME: &str = "f9";
+const URL: &str = "f9://remote/";
+
+/// How much of what the remote's programs say is kept.
+const MAX_WORDS: usize = 8 << 10;
+
+/// How often the host is told of progress.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// What a remote answers when its branch was not where the push said; each git version has its own words.
+const MOVED: [&str; 6] = [
+    "failed to update ref",
+    "cannot lock ref",
+    "fetch first",
+    "non-fast-forward",
+    "stale info",
+    "reference already exists",
+];
+
+/// A way to reach git's programs at the remote.
+pub(super) trait Connection: Send + 'static {
+    /// Whether each request is a conversation of its own, as with HTTP.
+    const RPC: bool;
+
+    /// Makes what libgit2 talks to. What fails there is to be noted in `failed`: libgit2 passes on text alone.
+    fn subtransport(&self, failed: Failure) -> impl SmartSubtransport;
+}
+
+/// The transport over some connection.
+pub(super) struct Smart<C>(C);
+
+impl<C: Connection> Smart<C> {
+    pub(super) const fn new(connection: C) -> Self {
+        Self(connection)
+    }
+}
+
+impl<C: Connection + Clone> Transport for Smart<C> {
+    fn fetch(
+        &self,
+        into: &Repository,
+        branch: &str,
+        wanted: Wanted,
+        context: &Context,
+    ) -> Result<Option<Oid>> {
+        let call = Call::new(context);
+        call.run(&self.0, "fetch", || {
+            let mut remote = call.remote(into)?;
+            let mut connection =
+                remote.connect_auth(Direction::Fetch, Some(call.callbacks("fetch")), None)?;
+            let Some((name, tip)) = find(&connection, branch, wanted)? else { return Ok(None) };
+            let mut options = FetchOptions::new();
+            options.remote_callbacks(call.callbacks("fetch")).download_tags(AutotagOption::None);
+            options.update_fetchhead(false);
+            connection.remote().download(&[&*name], Some(&mut options))?;
+            Ok(Some(tip))
+        })
+    }
+
+    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
+        let call = Call::new(context);
+        let before = call.run(&self.0, "push", || {
+            let mut remote = call.remote(from)?;
+            let mut connection = remote.connect_auth(Direction::Push, Some(call.callbacks("push")), None)?;
+            let before = find(&connection, branch, Wanted::Branch)?.map(|(_, id)| id);
+            let lacks = |id: Oid| {
+                Ok::<_, git2::Error>(!from.odb()?.exists(id) || !from.graph_descendant_of(tip, id)?)
+            };
+            match before {
+                Some(before) if before == tip => {}
+                Some(before) if lacks(before)? => call.failed.set(remote_moved()),
+                _ => {
+                    let mut options = PushOptions::new();
+                    options.remote_callbacks(call.callbacks("push")).packbuilder_parallelism(0);
+                    connection.remote().push(&[&*format!("{branch}:{branch}")], Some(&mut options))?;
+                }
+            }
+            Ok(before)
+        })?;
+        match call.refusal() {
+            None => Ok(before),
+            Some(status) if MOVED.iter().any(|words| status.contains(words)) => {
+                // Moved, or may the branch not be written at all?
+                let now = self.fetch(from, branch, Wanted::Branch, context)?;
+                Err(if now == before { call.refused(&status) } else { remote_moved() })
+            }
+            Some(status) => Err(call.refused(&status)),
+        }
+    }
+}
+
+/// The remote's branch and where it is.
+fn find(
+    connection: &RemoteConnection<'_, '_, '_>,
+    branch: &str,
+    wanted: Wanted,
+) -> Result<Option<(String, Oid)>, git2::Error> {
+    let heads = connection.list()?;
+    let named = |name: &str| heads.iter().find(|head| head.name() == name);
+    let mut found = named(branch);
+    if found.is_none() && wanted == Wanted::BranchOrDefault {
+        let default = named("HEAD");
+        let target = default.and_then(|head| head.symref_target());
+        found = target.and_then(named).or(default);
+    }
+    Ok(found.map(|head| (head.name().to_owned(), head.oid())))
+}
+
+/// One fetch or push, and what is learned in its course.
+struct Call<'a> {
+    context: &'a Context,
+    failed: Failure,
+    said: RefCell<Said>,
+    last_progress: RefCell<Instant>,
+}
+
+/// What the remote says of a push.
+#[derive(Default)]
+struct Said {
+    words: Vec<u8>,
+    refusal: Option<String>,
+}
+
+impl<'a> Call<'a> {
+    fn new(context: &'a Context) -> Self {
+        let last_progress = RefCell::new(Instant::now());
+        Self { context, failed: Failure::default(), said: RefCell::default(), last_progress }
+    }
+
+    /// Lets `work` talk to the remote over the connection, and finds out what its error was.
+    fn run<C: Connection + Clone, T>(
+        &self,
+        connection: &C,
+        what: &str,
+        work: impl FnOnce() -> Result<T, git2::Error>,
+    ) -> Result<T> {
+        let (connection, failed) = (connection.clone(), self.failed.clone());
+        let worked = with_factory(
+            Rc::new(move |remote| {
+                GitTransport::smart(remote, C::RPC, connection.subtransport(failed.clone()))
+            }),
+            work,
+        );
+        match (self.failed.take(), worked) {
+            (Some(error), _) => Err(error),
+            (None, Ok(value)) => Ok(value),
+            (None, Err(error)) => {
+                self.context.check_cancelled()?;
+                Err(self.protocol_error(what, error))
+            }
+        }
+    }
+
+    /// The remote, unless the clone's configuration has libgit2 go elsewhere.
+    fn remote<'repo>(&self, repository: &'repo Repository) -> Result<Remote<'repo>, git2::Error> {
+        let remote = repository.remote_anonymous(URL)?;
+        if remote.url_bytes() == URL.as_bytes() {
+            return Ok(remote);
+        }
+        let message = "the clone's configuration rewrites every address (url.*.insteadOf)";
+        self.failed
+            .set(Error::new(ErrorKind::InvalidOperation, message).hint("remove that from .git/config"));
+        Err(git2::Error::from_str(message))
+    }
+
+    fn callbacks<'c>(&'c self, operation: &'static str) -> RemoteCallbacks<'c> {
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks
+            .transfer_progress(move |progress| {
+                let (done, total) = (progress.received_objects(), progress.total_objects());
+                self.progress(operation, done, total)
+            })
+            .push_transfer_progress(move |done, total, _| {
+                self.progress(operation, done, total);
+            })
+            .sideband_progress(|text| {
+                let words = &mut self.said.borrow_mut().words;
+                let room = MAX_WORDS.saturating_sub(words.len());
+                words.extend_from_slice(&text[..text.len().min(room)]);
+                !self.context.is_cancelled()
+            })
+            .push_update_reference(|_, status| {
+                self.said.borrow_mut().refusal = status.map(str::to_owned);
+                Ok(())
+            });
+        callbacks
+    }
+
+    /// Tells the host how far it is; false if the host wants no more of it.
+    fn progress(&self, operation: &str, done: usize, total: usize) -> bool {
+        let mut last = self.last_progress.borrow_mut();
+        if last.elapsed() < PROGRESS_EVERY {
+            return true;
+        }
+        *last = Instant::now();
+        self.context.progress(operation, "objects", done as u64, Some(total as u64));
+        !self.context.is_cancelled()
+    }
+
+    fn refusal(&self) -> Option<String> {
+        self.said.borrow_mut().refusal.take()
+    }
+
+    /// The remote's own words, with what its hooks said.
+    fn refused(&self, status: &str) -> Error {
+        let words = clean(&String::from_utf8_lossy(&self.said.borrow().words));
+        let message = format!("the remote refused the push: {}", clean(status));
+        let error = Error::new(ErrorKind::RemoteRefused, message);
+        if words.is_empty() { error } else { error.with("remote", words) }
+    }
+
+    fn protocol_error(&self, what: &str, error: git2::Error) -> Error {
+        if error.message().contains("on the remote") {
+            return self.refused(error.message());
+        }
+        let network = matches!(error.class(), git2::ErrorClass::Net | git2::ErrorClass::Http);
+        let error = from_git(what, error);
+        if network { Error::new(ErrorKind::Network, error.message()).hint("try again later") } else { error }
+    }
+}
+
+/// What went wrong below libgit2, which passes on only text.
+#[derive(Clone, Default)]
+pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
+
+impl Failure {
+    /// Keeps an error, unless there is one already, and makes one for libgit2 of it.
+    pub(super) fn note(&self, error: Error) -> io::Error {
+        // A NUL in the text would make git2 panic where nothing may.
+        let text = clean(&error.to_string());
+        self.set(error);
+        io::Error::other(text)
+    }
+
+    fn set(&self, error: Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Watches that an answer comes at a pace: one byte now and then is no silence, and would go on for ever.
+pub(super) struct Pace {
+    window: Duration,
+    since: Instant,
+    bytes: usize,
+}
+
+impl Pace {
+    /// The least that has to come in one window. A server that packs for long says more than that about its progress.
+    const LEAST: usize = 1000;
+
+    /// Starts to watch, in windows of five times the connection's `timeout`.
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { window: timeout * 5, since: Instant::now(), bytes: 0 }
+    }
+
+    pub(super) fn note(&mut self, bytes: usize) -> Result<()> {
+        self.bytes += bytes;
+        if self.since.elapsed() < self.window {
+            return Ok(());
+        }
+        if self.bytes < Self::LEAST {
+            let message = format!("the remote sent only {} bytes in {:?}", self.bytes, self.window);
+            return Err(Error::new(ErrorKind::Timeout, message).hint("try again later, or allow more time"));
+        }
+        (self.since, self.bytes) = (Instant::now(), 0);
+        Ok(())
+    }
+}
+
+type Factory = Rc<dyn Fn(&Remote<'_>) -> Result<GitTransport, git2::Error>>;
+
+thread_local! {
+    static FACTORY: RefCell<Option<Factory>> = const { RefCell::new(None) };
+}
+
+/// What libgit2 calls for a URL of our scheme, on the thread that fetches or pushes.
+pub(crate) fn create(remote: &Remote<'_>) -> Result<GitTransport, git2::Error> {
+    let factory = FACTORY.with_borrow(Clone::clone);
+    factory.ok_or_else(|| git2::Error::from_str("this scheme is for f9's own use"))?(remote)
+}
+
+fn with_factory<T>(factory: Factory, work: impl FnOnce() -> T) -> T {
+    struct Reset(Option<Factory>);
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            FACTORY.set(self.0.take());
+        }
+    }
+    let _reset = Reset(FACTORY.replace(Some(factory)));
+    work()
+}
