@@ -140,7 +140,7 @@ impl Output {
             line.extend(error.path().map(|path| format!("{path}: ")));
             line.push_str(error.message());
         }
-        line.extend(error.advice().map(|advice| format!("; {advice}")));
+        line.extend(advice(error).map(|advice| format!("; {advice}")));
         let program = paint("f9:", RED, self.paint_stderr);
         eprintln!("{program} {}", one_line(&line));
         for cause in error.causes().filter(|_| self.verbose) {
@@ -377,9 +377,19 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// What to do, in the words of this program where the library has others.
+fn advice(error: &Error) -> Option<&str> {
+    match error.kind() {
+        ErrorKind::Conflict => Some(
+            "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
+        ),
+        _ => error.advice(),
+    }
+}
+
 fn error_json(error: &Error) -> Value {
     let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = error.advice() {
+    if let Some(advice) = advice(error) {
         object["hint"] = advice.into();
     }
     let context: serde_json::Map<_, _> =
