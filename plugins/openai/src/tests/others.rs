@@ -16,7 +16,9 @@ fn names(backend: &OpenAi) -> Vec<String> {
 
 #[test]
 fn changes_of_others_are_seen_at_the_next_look() {
-    let server = Server::start();
+    let mut settings = Settings::default();
+    settings.index_delay = Duration::from_millis(5);
+    let server = Server::with(settings);
     let (one, two) = (open(&server), open(&server));
     put(&one, "a/file", b"one").unwrap();
     assert_eq!(read(&two, "a/file").unwrap(), b"one");

@@ -39,7 +39,7 @@ fn creating_a_file_takes_an_upload_an_attachment_and_looking_until_it_is_indexed
     backend.create(&path("a/b"), "text".into(), CreateOptions::default()).unwrap();
     assert_eq!(routes(&server), [Route::ListAttached, Route::Upload, Route::Attach]);
 
-    server.configure(|settings| settings.index_delay = Duration::from_millis(30));
+    server.configure(|settings| settings.index_delay = Duration::from_millis(5));
     server.reset();
     backend.create(&path("a/c"), "text".into(), CreateOptions::default()).unwrap();
     assert_eq!(routes(&server), [Route::ListAttached, Route::Upload, Route::Attach, Route::RetrieveAttached]);
