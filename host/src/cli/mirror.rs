@@ -180,7 +180,7 @@ impl<'a> Display<'a> {
             }
             MirrorEvent::DirectoryMade { path } => self.action("mkdir", path, None),
             MirrorEvent::Deleted { path } => self.action("delete", path, None),
-            MirrorEvent::Failed { error } => self.output.warn(error),
+            MirrorEvent::Failed { error } => self.output.tell(error),
             _ => {}
         }
         self.progress.show(|width| self.line(width));

@@ -1,7 +1,5 @@
 //! What is printed, and the exit code.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
     env,
     io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
@@ -124,10 +122,11 @@ impl Output {
         self.tell(error);
     }
 
-    fn tell(&self, error: &Error) {
+    /// Tells an error, whatever the exit code will be.
+    pub(crate) fn tell(&self, error: &Error) {
         self.progress.clear();
         if self.json {
-            eprintln!("{}", json!({"error": error_json(error)}));
+            to_stderr(format_args!("{}", json!({"error": error_json(error)})));
             return;
         }
         let mut line = String::new();
@@ -139,11 +138,11 @@ impl Output {
             line.extend(error.path().map(|path| format!("{path}: ")));
             line.push_str(error.message());
         }
-        line.extend(error.advice().map(|advice| format!("; {advice}")));
+        line.extend(advice(error).map(|advice| format!("; {advice}")));
         let program = paint("f9:", RED, self.paint_stderr);
-        eprintln!("{program} {}", one_line(&line));
+        to_stderr(format_args!("{program} {}", one_line(&line)));
         for cause in error.causes().filter(|_| self.verbose) {
-            eprintln!("  caused by: {}", one_line(&cause));
+            to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
     }
 
@@ -289,12 +288,13 @@ impl Output {
         if self.json {
             return self.json_line(file);
         }
-        let (name, path) = (&file.name, file.path.display());
+        // Whatever a file that was not even run says of itself stays on its line.
+        let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
         match (&file.manifest, &file.refusal) {
             (Some(manifest), _) => {
-                let capabilities = manifest.capabilities.join(", ");
-                self.line(format_args!("{name} {}: {}", manifest.version, one_line(&manifest.description)))?;
-                self.line(format_args!("  {path} [{capabilities}]"))
+                let line = format!("{name} {}: {}", manifest.version, manifest.description);
+                self.line(format_args!("{}", one_line(&line)))?;
+                self.line(format_args!("  {path} [{}]", one_line(&manifest.capabilities.join(", "))))
             }
             (None, refusal) => {
                 let why = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -313,7 +313,7 @@ impl Output {
         self.line(format_args!("{}searched:", if nothing_found { "no plugin found; " } else { "" }))?;
         for dir in dirs {
             let problem = dir.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            self.line(format_args!("  {}{problem}", dir.path.display()))?;
+            self.line(format_args!("  {}{problem}", one_line(&dir.path.display().to_string())))?;
         }
         Ok(())
     }
@@ -348,7 +348,7 @@ fn paint(text: &str, colour: &str, wanted: bool) -> String {
     if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Whether terminals may be painted on, as https://no-color.org has it.
+/// Whether terminals may be painted on, as <https://no-color.org> has it.
 fn wants_colours() -> bool {
     env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
@@ -376,9 +376,19 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
+/// What to do, in the words of this program where the library has others.
+fn advice(error: &Error) -> Option<&str> {
+    match error.kind() {
+        ErrorKind::Conflict => Some(
+            "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
+        ),
+        _ => error.advice(),
+    }
+}
+
 fn error_json(error: &Error) -> Value {
     let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = error.advice() {
+    if let Some(advice) = advice(error) {
         object["hint"] = advice.into();
     }
     let context: serde_json::Map<_, _> =
@@ -411,24 +421,57 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
 
 /// Arguments that make no sense, or a request for help.
 pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    if json && error.use_stderr() {
-        let text = error.to_string();
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                to_stderr(format_args!("f9: {}", output_failed(failed)));
+                ExitCode::FAILURE
+            }
+            _ => code,
+        };
+    }
+    let text = without_connection(error.to_string());
+    if json {
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let message =
             text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-        eprintln!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}}));
-    } else if let Err(failed) = error.print()
-        && failed.kind() != io::ErrorKind::BrokenPipe
-    {
-        eprintln!("f9: {}", output_failed(failed));
-        return ExitCode::FAILURE;
+        to_stderr(format_args!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}})));
+    } else {
+        to_stderr(format_args!("{}", text.trim_end()));
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    code
 }
 
-/// A log record of a plugin.
-pub(crate) fn log(record: &log::Record<'_>, progress: &Progress) {
+/// The text of a wrong usage quotes what was typed. A connection in the wrong place may hold a secret.
+fn without_connection(text: String) -> String {
+    match (text.find('{'), text.rfind('}')) {
+        (Some(start), Some(end)) if start < end => {
+            let hint = "a connection is given with -c";
+            format!("{}{{…}}{}\n\n  tip: {hint}\n", &text[..start], &text[end + 1..])
+        }
+        _ => text,
+    }
+}
+
+/// A log record of a plugin: with `--json` an object, as everything on stderr then is.
+pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
     progress.clear();
     let level = record.level().as_str().to_lowercase();
-    eprintln!("f9: {level}: {}: {}", record.target(), one_line(&record.args().to_string()));
+    let message = record.args().to_string();
+    if json {
+        let record = json!({"level": level, "target": record.target(), "message": message});
+        return to_stderr(format_args!("{}", json!({"log": record})));
+    }
+    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
+}
+
+/// A line on stderr.
+pub(crate) fn to_stderr(line: std::fmt::Arguments<'_>) {
+    draw(format_args!("{line}\n"));
+}
+
+/// Text on stderr. If nobody can be told, the exit code still tells.
+pub(crate) fn draw(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
 }

@@ -60,7 +60,7 @@ impl FileBackend for OpenAi {
         crate::record::check_path(path).map_err(|error| error.at(path))?;
         let _lock = self.0.locks.lock(path);
         let present = {
-            let index = self.0.catalog.look(&self.0.api)?;
+            let index = self.0.catalog.look(&self.0.api, path)?;
             check_way(&index, path)?;
             match index.node(path) {
                 Some(node @ Node::Directory(_)) if options.overwrite => {
@@ -85,7 +85,7 @@ impl FileBackend for OpenAi {
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
         let _lock = self.0.locks.lock(path);
         let (version, entries) = {
-            let index = self.0.catalog.look(&self.0.api)?;
+            let index = self.0.catalog.look(&self.0.api, path)?;
             (find_file(&index, path)?, index.entries(path, false))
         };
         let present = Present::of(entries, Some(version.commit.created));
@@ -109,12 +109,12 @@ impl FileBackend for OpenAi {
     }
 
     fn info(&self, path: &BackendPath) -> Result<FileInfo> {
-        let index = self.0.catalog.look(&self.0.api)?;
+        let index = self.0.catalog.look(&self.0.api, path)?;
         Ok(describe_node(path, &find(&index, path)?))
     }
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
-        let entries = list(&*self.0.catalog.look(&self.0.api)?, path, options.recursive)?;
+        let entries = list(&*self.0.catalog.look(&self.0.api, path)?, path, options.recursive)?;
         Ok(Box::new(entries.into_iter().map(Ok)))
     }
 
@@ -134,7 +134,7 @@ impl FileBackend for OpenAi {
         if algorithm != ChecksumAlgorithm::Sha256 {
             return Err(Error::unsupported(&format!("the checksum {}", algorithm.as_str())).at(path));
         }
-        let version = find_file(&*self.0.catalog.look(&self.0.api)?, path)?;
+        let version = find_file(&*self.0.catalog.look(&self.0.api, path)?, path)?;
         Ok(version.commit.digest.to_string())
     }
 

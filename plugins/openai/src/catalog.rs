@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use f9_plugin_api::{Error, ErrorKind, Result, log};
+use f9_plugin_api::{BackendPath, Error, ErrorKind, Result, log};
 
 use crate::{
     api::{Api, Order, is_id},
@@ -44,15 +44,15 @@ impl Catalog {
         Self { ttl, index: Mutex::default(), listed: Mutex::new(None), foreign: Mutex::default() }
     }
 
-    /// The index, no older than the connection wants.
-    pub(crate) fn look(&self, api: &Api) -> Result<MutexGuard<'_, Index>> {
+    /// The index, no older than the connection wants as far as `path` and what is above and below it are concerned.
+    pub(crate) fn look(&self, api: &Api, path: &BackendPath) -> Result<MutexGuard<'_, Index>> {
         let since = Instant::now().checked_sub(self.ttl);
-        self.look_since(api, since)
+        self.look_since(api, path, since)
     }
 
     /// The index as it is now.
-    pub(crate) fn look_afresh(&self, api: &Api) -> Result<MutexGuard<'_, Index>> {
-        self.look_since(api, Some(Instant::now()))
+    pub(crate) fn look_afresh(&self, api: &Api, path: &BackendPath) -> Result<MutexGuard<'_, Index>> {
+        self.look_since(api, path, Some(Instant::now()))
     }
 
     /// The index without asking the service.
@@ -66,7 +66,12 @@ impl Catalog {
     }
 
     /// The index of a listing that began no earlier than `since` (`None`: any will do).
-    fn look_since(&self, api: &Api, since: Option<Instant>) -> Result<MutexGuard<'_, Index>> {
+    fn look_since(
+        &self,
+        api: &Api,
+        path: &BackendPath,
+        since: Option<Instant>,
+    ) -> Result<MutexGuard<'_, Index>> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         let fresh = listed.is_some_and(|begun| since.is_none_or(|since| begun >= since));
         if !fresh {
@@ -75,8 +80,22 @@ impl Catalog {
             *self.foreign.lock().unwrap_or_else(PoisonError::into_inner) = listing.foreign;
             self.index().replace(listing.ours);
             *listed = Some(begun);
+            self.check_unlisted(api, path)?;
         }
         Ok(self.index())
+    }
+
+    /// What was written here and is not listed is either too new for the listing, or somebody has removed it.
+    fn check_unlisted(&self, api: &Api, path: &BackendPath) -> Result<()> {
+        let unlisted = self.index().unlisted(path);
+        for id in unlisted {
+            match api.retrieve(&id) {
+                Ok(_) => {}
+                Err(failure) if failure.is_missing() => self.index().remove(&id),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -161,7 +180,7 @@ impl Listing {
         match Record::parse(&attributes) {
             Some(record) => {
                 let (status, created_at) = (file.status, file.created_at);
-                self.ours.push(Entry { id: file.id, status, created_at, record });
+                self.ours.push(Entry { id: file.id, status, created_at, known: true, record });
             }
             None => {
                 if is_ours(&attributes) {

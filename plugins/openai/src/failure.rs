@@ -25,8 +25,8 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
     pub(crate) code: Option<String>,
     request_id: Option<String>,
-    /// What the status alone says.
-    plain: Option<Error>,
+    /// For a redirect: where it leads.
+    redirect: Option<Error>,
 }
 
 impl Refusal {
@@ -34,17 +34,15 @@ impl Refusal {
     pub(crate) fn read(response: Response, key: &Secret) -> Self {
         let status = response.status();
         let request_id = response.header("x-request-id").map(|id| excerpt(id, key));
-        let is_json =
-            response.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
-        if !is_json {
-            let plain = response.error_for_status().err();
-            return Self { status, message: String::new(), code: None, request_id, plain };
+        if status.is_redirection() {
+            let redirect = response.error_for_status().err();
+            return Self { status, message: String::new(), code: None, request_id, redirect };
         }
         // Without a readable message the status must do.
         let body = response.bytes(READ).unwrap_or_default();
         let body = serde_json::from_slice::<ErrorResponse>(&body).ok().map(|body| body.error);
         let (message, code) = body.map_or((String::new(), None), |body| (body.message, body.code));
-        Self { status, message: excerpt(&message, key), code, request_id, plain: None }
+        Self { status, message: excerpt(&message, key), code, request_id, redirect: None }
     }
 
     pub(crate) fn has_code(&self, code: &str) -> bool {
@@ -52,7 +50,7 @@ impl Refusal {
     }
 
     fn into_error(self) -> Error {
-        let error = match self.plain {
+        let error = match self.redirect {
             Some(error) => error,
             None => explain(self.status.as_u16(), self.code.as_deref(), &self.message),
         };
@@ -87,7 +85,7 @@ fn explain(status: u16, code: Option<&str>, message: &str) -> Error {
         (429, _) => {
             says(ErrorKind::RateLimited, "the service wants fewer requests").hint("wait and try again")
         }
-        (404, _) => says(ErrorKind::NotFound, "the service does not know this"),
+        (404, _) => says(ErrorKind::RemoteRefused, "the service does not know what was asked for"),
         (408 | 504, _) => {
             says(ErrorKind::Timeout, "the service did not answer in time").hint("try again later")
         }

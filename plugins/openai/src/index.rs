@@ -25,6 +25,8 @@ pub(crate) struct Entry {
     pub(crate) status: Status,
     /// Seconds since 1970, by the service's clock.
     pub(crate) created_at: f64,
+    /// Whether the service was seen to know it by its id, so that it is gone once the service does not.
+    pub(crate) known: bool,
     pub(crate) record: Record,
 }
 
@@ -96,6 +98,13 @@ impl Index {
                 self.paths.remove(&path);
             }
         }
+    }
+
+    /// What was written here at a path, above or below, and was in no listing since.
+    pub(crate) fn unlisted(&self, path: &BackendPath) -> Vec<String> {
+        let related = |other: &BackendPath| other.starts_with(path) || path.starts_with(other);
+        let unlisted = self.added.values().filter(|(_, entry)| entry.known && related(&entry.record.path));
+        unlisted.map(|(_, entry)| entry.id.clone()).collect()
     }
 
     fn insert(&mut self, entry: Entry) {
@@ -208,7 +217,7 @@ mod tests {
         let (path, generation) = (path(at), generation.clone());
         let storage = Storage::Armor;
         let record = Record { path, generation, part, length: 0, digest, storage, text: false, commit };
-        Entry { id: id.to_owned(), status: Status::Completed, created_at: 0.0, record }
+        Entry { id: id.to_owned(), status: Status::Completed, created_at: 0.0, known: true, record }
     }
 
     fn ids(index: &Index, path: &str) -> Vec<String> {

@@ -37,8 +37,11 @@ pub(crate) struct Content {
 pub(crate) fn open(store: &Arc<Store>, path: &BackendPath, range: ByteRange) -> Result<Content> {
     let mut tries = 0;
     loop {
-        let index =
-            if tries == 0 { store.catalog.look(&store.api) } else { store.catalog.look_afresh(&store.api) };
+        let index = if tries == 0 {
+            store.catalog.look(&store.api, path)
+        } else {
+            store.catalog.look_afresh(&store.api, path)
+        };
         let version = find_file(&*index?, path)?;
         tries += 1;
         // A listing can show a commit before all of its parts, and what was deleted since.
@@ -171,9 +174,12 @@ impl Store {
         {
             return Ok(content);
         }
-        // An answer that was damaged on its way is worth a second try.
-        for _ in 0..2 {
-            let parts = self.api.parsed_content(&entry.id).map_err(|failure| gone(failure, entry))?;
+        // An answer that was damaged on its way, or came from where the file is not known yet, is worth a second try.
+        for last in [false, true] {
+            let parts = match self.api.parsed_content(&entry.id) {
+                Err(failure) if failure.is_missing() && !last => continue,
+                result => result.map_err(|failure| gone(failure, entry))?,
+            };
             let parts: Vec<_> = parts.iter().map(String::as_str).collect();
             if let Some(content) = codec::restore(&entry.record, &parts) {
                 return Ok(content);

@@ -17,7 +17,7 @@ pub(crate) fn remove(store: &Arc<Store>, path: &BackendPath, recursive: bool) ->
     // The parent stays, be it empty, which what happens beside must not decide at the same time.
     let _lock = store.locks.lock(parent.as_ref().unwrap_or(path));
     let entries = {
-        let index = store.catalog.look(&store.api)?;
+        let index = store.catalog.look(&store.api, path)?;
         let node = find(&index, path)?;
         if matches!(node, Node::Directory(_)) && !recursive && index.has_children(path) {
             return Err(Error::new(ErrorKind::DirectoryNotEmpty, "the directory is not empty")

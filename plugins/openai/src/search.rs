@@ -1,6 +1,6 @@
 //! Finding files by what is in them.
 
-use f9_plugin_api::{Error, ErrorKind, Result, SearchBackend, SearchHit};
+use f9_plugin_api::{BackendPath, Error, ErrorKind, Result, SearchBackend, SearchHit};
 use serde_json::{Value, json};
 
 use crate::store::Store;
@@ -18,7 +18,7 @@ impl SearchBackend for Store {
             return Ok(Vec::new());
         }
         let found = self.api.search(query, limit.min(LIMIT), &filters)?;
-        let index = self.catalog.look(&self.api)?;
+        let index = self.catalog.look(&self.api, &BackendPath::root())?;
         let mut hits: Vec<SearchHit> = Vec::new();
         for hit in found {
             // Of old versions and of what is being written nothing is told.

@@ -21,7 +21,7 @@ use crate::{
 
 /// The shortest and the longest pause between two looks at a file that is being indexed, unless the service asks for
 /// another. The SDKs' is the longest.
-const POLL_FIRST: Duration = Duration::from_millis(50);
+const POLL_FIRST: Duration = Duration::from_millis(20);
 const POLL_LAST: Duration = Duration::from_secs(1);
 
 /// The longest pause that the service is granted.
@@ -40,6 +40,14 @@ pub(crate) struct Store {
     downloads: AtomicBool,
     /// What the names of this store's uploads begin with.
     name_prefix: String,
+}
+
+/// A file that the service is done with, well or not.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) file: StoreFile,
+    /// Whether the service knows it by its id: one that was just attached may not be known everywhere.
+    pub(crate) known: bool,
 }
 
 impl Store {
@@ -74,12 +82,12 @@ impl Store {
     }
 
     /// Waits until the service has indexed a file, or failed to.
-    pub(crate) fn settle(&self, mut file: StoreFile) -> Result<StoreFile, Failure> {
+    pub(crate) fn settle(&self, mut file: StoreFile) -> Result<Settled, Failure> {
         let deadline = Instant::now() + self.index_timeout;
-        let mut pause = POLL_FIRST;
+        let (mut pause, mut known) = (POLL_FIRST, false);
         loop {
             match file.status {
-                Status::Completed | Status::Failed | Status::Cancelled => return Ok(file),
+                Status::Completed | Status::Failed | Status::Cancelled => return Ok(Settled { file, known }),
                 Status::InProgress | Status::Unknown => {}
             }
             if Instant::now() >= deadline {
@@ -93,6 +101,7 @@ impl Store {
             match self.api.retrieve(&file.id) {
                 Ok((answer, wish)) => {
                     pause = wish.map_or(pause, |wish| wish.min(POLL_MAX));
+                    known = true;
                     file.status = answer.status;
                     file.last_error = answer.last_error;
                 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use f9_plugin_api::{
-    Error, ErrorKind, Result,
+    BackendPath, Error, ErrorKind, Result,
     serde::{Deserialize, Serialize},
 };
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
     // Files before the listing: what is attached between the two is then seen as attached.
     let files = uploaded_files(store)?;
     let mut orphans = Vec::new();
-    let index = store.catalog.look_afresh(&store.api)?;
+    let index = store.catalog.look_afresh(&store.api, &BackendPath::root())?;
     orphans.extend(entries_of_no_file(&index).filter(|orphan| is_old(orphan.created_at)));
     for (file_id, filename, created_at) in files {
         let attached = index.entry(&file_id).is_some() || store.catalog.is_foreign(&file_id);
@@ -104,10 +104,10 @@ fn entries_of_no_file(index: &Index) -> impl Iterator<Item = Orphan> {
         .collect();
     index.all().filter_map(move |entry| {
         let record = &entry.record;
-        let newest = index.version(record.path.as_str())?.generation;
+        let newest = index.version(record.path.as_str()).map(|version| version.generation);
         let reason = if matches!(entry.status, Status::Failed | Status::Cancelled) && record.is_content() {
             "failed"
-        } else if record.generation < newest {
+        } else if newest.is_some_and(|newest| record.generation < newest) {
             "superseded"
         } else if !committed.contains(&(&record.path, &record.generation)) {
             "uncommitted"

@@ -18,7 +18,7 @@ use crate::{
     options::Encoding,
     random,
     record::{Commit, Digest, Generation, Record, Storage, check_path, inline_capacity},
-    store::{Store, already_exists, check_way, is_a_directory},
+    store::{Settled, Store, already_exists, check_way, is_a_directory},
     types::{Status, StoreFile},
 };
 
@@ -45,7 +45,7 @@ impl Present {
 pub(crate) fn check_free(store: &Store, path: &BackendPath, overwrite: bool) -> Result<Present> {
     path.split()?;
     check_path(path).map_err(|error| error.at(path))?;
-    let index = store.catalog.look(&store.api)?;
+    let index = store.catalog.look(&store.api, path)?;
     check_way(&index, path)?;
     let created = match index.node(path) {
         Some(Node::File(version)) if overwrite => Some(version.commit.created),
@@ -178,8 +178,8 @@ impl Upload {
         let created_at = placed.created_at;
         let settled = self.store.settle(placed);
         match settled {
-            Ok(file) if file.status == Status::Completed => {
-                Ok(Some(Entry { id, status: Status::Completed, created_at, record: record.clone() }))
+            Ok(Settled { file, known }) if file.status == Status::Completed => {
+                Ok(Some(Entry { id, status: Status::Completed, created_at, known, record: record.clone() }))
             }
             Ok(_) => {
                 self.abandon_file(&id);
@@ -283,6 +283,7 @@ impl Upload {
                 id: file.id,
                 status: file.status,
                 created_at: file.created_at,
+                known: false,
                 record,
             }),
             Err(failure) => {
@@ -322,16 +323,20 @@ impl Upload {
         let Placed { file, record, content, tries } = placed;
         let (id, created_at, part) = (file.id.clone(), file.created_at, record.part);
         let settled = self.store.settle(file);
-        let entry = Entry { id: id.clone(), status: Status::Completed, created_at, record };
+        let known = settled.as_ref().is_ok_and(|settled| settled.known);
+        let entry = Entry { id: id.clone(), status: Status::Completed, created_at, known, record };
         let outcome = match settled {
-            Ok(file) if file.status == Status::Completed => self.store.fetch(&entry),
-            Ok(file) => Err(why_not_indexed(&file)),
+            Ok(Settled { file, .. }) if file.status == Status::Completed => self.store.fetch(&entry),
+            Ok(Settled { file, .. }) => Err(why_not_indexed(&file)),
             Err(failure) => Err(failure.into()),
         };
         let error = match outcome {
             Ok(_) => {
                 self.done.push(entry);
                 return Ok(());
+            }
+            Err(error) if error.is_not_found() => {
+                Error::new(ErrorKind::Integrity, "what was just written cannot be read back").caused_by(error)
             }
             Err(error) => error,
         };

@@ -31,7 +31,7 @@ impl Text {
         let after = &text[before.len() + core.len()..];
         let crlf = core.contains('\r');
         let unix = core.replace("\r\n", "\n");
-        if core.is_empty() || crlf && unix.replace('\n', "\r\n") != core {
+        if core.is_empty() || crlf && (unix.contains('\r') || unix.replace('\n', "\r\n") != core) {
             return None;
         }
         let frame = Frame { before: before.into(), after: after.into(), crlf };

@@ -22,8 +22,8 @@ pub(crate) struct Stat {
     pub(crate) inode: u64,
     /// It has no name any more.
     pub(crate) is_unlinked: bool,
-    modified: Option<SystemTime>,
-    created: Option<SystemTime>,
+    pub(crate) modified: Option<SystemTime>,
+    pub(crate) created: Option<SystemTime>,
 }
 
 /// Major and minor number.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, BufRead, BufReader, Read, Write},
-    net::TcpStream,
+    net::{Shutdown, TcpStream},
     thread,
 };
 
@@ -35,10 +35,11 @@ pub(crate) fn serve(shared: &Shared, stream: TcpStream) {
     let mut reader = BufReader::new(stream);
     while let Ok(Some(request)) = read_request(&mut reader) {
         if converse(shared, &request, &mut writer).is_err() {
-            let _ = writer.shutdown(std::net::Shutdown::Both);
-            return;
+            break;
         }
     }
+    // The server holds the stream too, to end it.
+    let _ = writer.shutdown(Shutdown::Both);
 }
 
 /// Answers one request, or fails if the connection is to close.

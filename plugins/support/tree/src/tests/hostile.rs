@@ -59,7 +59,7 @@ fn path(mut number: u64) -> String {
             0 => text.push_str("//"),
             1 => text.push('\\'),
             2 => text.push_str(&"x".repeat(255 + (number >> 40) as usize % 3)),
-            3 if number % 97 == 0 => text.push_str(&"y/".repeat(2100)),
+            3 if number.is_multiple_of(97) => text.push_str(&"y/".repeat(2100)),
             _ => text.push('/'),
         }
     }

@@ -1,0 +1,133 @@
+//! A store that others write to as well, with f9 or without.
+
+use std::time::Duration;
+
+use f9_openai_server::{Server, Settings};
+use f9_plugin_api::{DeleteOptions, ErrorKind, FileBackend, ListOptions, UpdateMode};
+use serde_json::{Map, Value, json};
+
+use super::{noise, open, open_with, path, put, read};
+use crate::backend::OpenAi;
+
+fn names(backend: &OpenAi) -> Vec<String> {
+    let entries = backend.list(&path("/"), ListOptions::default().recursive(true)).unwrap();
+    entries.map(|entry| entry.unwrap().path.as_str().to_owned()).collect()
+}
+
+#[test]
+fn changes_of_others_are_seen_at_the_next_look() {
+    let mut settings = Settings::default();
+    settings.index_delay = Duration::from_millis(5);
+    let server = Server::with(settings);
+    let (one, two) = (open(&server), open(&server));
+    put(&one, "a/file", b"one").unwrap();
+    assert_eq!(read(&two, "a/file").unwrap(), b"one");
+    put(&two, "a/file", b"two").unwrap();
+    assert_eq!(read(&one, "a/file").unwrap(), b"two");
+    two.delete(&path("a/file"), DeleteOptions::default()).unwrap();
+    assert_eq!(read(&one, "a/file").unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(names(&one), ["a"], "the directory stays");
+}
+
+#[test]
+fn own_changes_are_seen_at_once_however_far_listings_lag_behind() {
+    let mut settings = Settings::default();
+    settings.list_lag = Duration::from_secs(3600);
+    let server = Server::with(settings);
+    let backend = open(&server);
+    put(&backend, "file", &noise(5000)).unwrap();
+    assert_eq!(read(&backend, "file").unwrap(), noise(5000));
+    backend.update(&path("file"), "more".into(), UpdateMode::Append).unwrap();
+    assert_eq!(backend.info(&path("file")).unwrap().size, 5004);
+    put(&backend, "gone", b"x").unwrap();
+    backend.delete(&path("gone"), DeleteOptions::default()).unwrap();
+    assert_eq!(names(&backend), ["file"]);
+    server.configure(|settings| settings.list_lag = Duration::ZERO);
+    assert_eq!(names(&open(&server)), ["file"]);
+}
+
+#[test]
+fn a_cached_listing_finds_the_way_to_a_version_that_took_its_place() {
+    let server = Server::start();
+    let (writer, reader) =
+        (open(&server), open_with(&server, server.vector_store(), json!({"cache_ttl": 3600})));
+    put(&writer, "file", &noise(5000)).unwrap();
+    assert_eq!(read(&reader, "file").unwrap(), noise(5000));
+    put(&writer, "file", &noise(6000)).unwrap();
+    assert_eq!(read(&reader, "file").unwrap(), noise(6000));
+}
+
+#[test]
+fn a_file_that_was_deleted_by_other_means_is_told_of() {
+    let server = Server::start();
+    let backend = open_with(&server, server.vector_store(), json!({"cache_ttl": 3600}));
+    put(&backend, "file", &noise(5000)).unwrap();
+    server.remove(&server.files()[0].id);
+    assert_eq!(read(&backend, "file").unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn files_that_are_not_ours_are_not_shown_and_not_touched() {
+    let server = Server::start();
+    let attributes = |pairs: &[(&str, &str)]| -> Map<String, Value> {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value))).collect()
+    };
+    server.put("plain.txt", b"x", Map::new());
+    server.put("path.txt", b"x", attributes(&[("path", "looks/like/ours")]));
+    server.put("evil.txt", b"x", attributes(&[("f9", "1 x"), ("path", "../../etc/passwd")]));
+    let backend = open(&server);
+    assert_eq!(names(&backend), [""; 0]);
+    put(&backend, "looks/like/ours", b"mine").unwrap();
+    backend.delete(&path("looks"), DeleteOptions::default().recursive(true)).unwrap();
+    assert_eq!(server.files().len(), 3);
+}
+
+#[test]
+fn two_creators_at_once_leave_one_version_that_everybody_sees() {
+    let server = Server::start();
+    let mut settings = Settings::default();
+    settings.list_lag = Duration::from_millis(100);
+    server.configure(|present| *present = settings);
+    let (one, two) = (open(&server), open(&server));
+    // Neither sees the other's yet, so both succeed.
+    put(&one, "file", b"one").unwrap();
+    put(&two, "file", b"two").unwrap();
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(read(&one, "file").unwrap(), b"two");
+    assert_eq!(read(&two, "file").unwrap(), b"two");
+    assert_eq!(read(&open(&server), "file").unwrap(), b"two");
+    one.delete(&path("file"), DeleteOptions::default()).unwrap();
+    assert_eq!(server.files().len(), 0, "all versions go");
+}
+
+#[test]
+fn a_page_that_fails_for_good_is_gone_round_or_told_of() {
+    let server = Server::start();
+    let mut ids = Vec::new();
+    for i in 0..250 {
+        ids.push(server.put("other.txt", b"x", Map::from_iter([("number".to_owned(), json!(i))])));
+    }
+    put(&open(&server), "file", b"x").unwrap();
+    let backend = open_with(&server, server.vector_store(), json!({"max_retries": 0}));
+    server.configure(|settings| settings.poison = Some(ids[120].clone()));
+    let error = read(&backend, "file").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Network);
+    assert!(error.context().any(|(name, value)| name == "after" && value.starts_with("file-")), "{error:?}");
+
+    server.configure(|settings| settings.poison = None);
+    // The third page from the one end fails; from the other end all is there.
+    use f9_openai_server::{Fault, Plan, Route};
+    server.inject(Plan { skip: 2, ..Plan::once(Route::ListAttached, Fault::Status(500, "x")) });
+    assert_eq!(read(&backend, "file").unwrap(), b"x");
+}
+
+#[test]
+fn a_store_that_is_missing_or_expired_is_told_of() {
+    let server = Server::start();
+    let error = read(&open_with(&server, "vs_00000000", json!({})), "file").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidConnection, "not that the file is missing: {error}");
+    server.configure(|settings| settings.expired = true);
+    let error = read(&open(&server), "file").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused);
+    assert!(error.message().contains("expired"), "{error}");
+}

@@ -1,0 +1,197 @@
+//! Named connections: where they are found, what is shown of them, and which are refused.
+
+use std::{fs, os::unix::fs::PermissionsExt, process::Command};
+
+use f9_host::{Connections, ErrorKind};
+use f9_tests::{example_dir, f9, host, host_of, plugin_dir, shell::Shell, text};
+use serde_json::{Value, json};
+
+fn set_mode(shell: &Shell, mode: u32) {
+    fs::set_permissions(shell.config(), fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The plugin `keeper` has a secret among its options.
+fn with_keeper(shell: &Shell, connection: &Value) -> impl Fn(&[&str]) -> std::process::Output + use<> {
+    shell.write("connections.json", json!({"kept": connection}).to_string());
+    let config = shell.config();
+    move |arguments| {
+        let mut command = f9();
+        command.arg("--plugin-dir").arg(example_dir()).arg("--config").arg(&config);
+        command.args(arguments).env("KEY", "hunter2").output().unwrap()
+    }
+}
+
+#[test]
+fn a_name_stands_for_its_connection() {
+    let shell = Shell::new(&["notes", "my-2.nd_"]);
+    assert_eq!(shell.ok(["create", "notes:a/b.txt", "hello"]), "a/b.txt: 5 bytes\n");
+    assert_eq!(shell.read("notes/a/b.txt"), "hello");
+    assert_eq!(shell.ok(["ls", "notes:"]), "a/\n");
+    assert_eq!(shell.ok(["ls", "notes:/a/"]), "a/b.txt\n");
+    assert_eq!(shell.ok(["create", "my-2.nd_:xy:z", ""]), "xy:z: 0 bytes\n");
+    let inline = json!({"backend": "local", "root": shell.path("notes")}).to_string();
+    assert_eq!(shell.ok(["-c", &inline, "create", "notes:b", "1"]), "notes:b: 1 bytes\n");
+}
+
+#[test]
+fn what_is_no_connection_is_told_with_what_is() {
+    let shell = Shell::new(&["notes"]);
+    let file = shell.config();
+    assert_eq!(
+        shell.fails(["ls", "nots:"], 2),
+        format!("f9: there is no connection `nots` in {}; did you mean `notes`?\n", file.display())
+    );
+    assert!(shell.fails(["ls", "a/b"], 2).contains("write NAME:a/b"));
+    assert!(shell.fails(["ls", "a/b:c"], 2).contains("there is no connection"));
+    let inline = json!({"backend": "local", "root": "x"}).to_string();
+    assert!(shell.fails(["-c", &inline, "push", "notes:"], 2).contains("two connections"));
+    assert!(shell.fails(["push", "notes:"], 5).contains("has no remote"));
+}
+
+#[test]
+fn the_file_is_found_where_users_keep_theirs() {
+    let shell = Shell::new(&["notes"]);
+    let run = |variable: &str, value: &str| {
+        let value = shell.path(value);
+        f9().args(["connections", "list"]).env(variable, value).output().unwrap()
+    };
+    shell.write("xdg/f9/connections.json", shell.read("connections.json"));
+    shell.write("home/.config/f9/connections.json", shell.read("connections.json"));
+    for (variable, value) in [("XDG_CONFIG_HOME", "xdg"), ("HOME", "home")] {
+        assert_eq!(text(&run(variable, value).stdout), "notes  local\n");
+    }
+    let output = run("HOME", "nobody");
+    assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(0), "", ""));
+    assert_eq!(f9().args(["connections", "list"]).status().unwrap().code(), Some(2));
+    fs::remove_file(shell.config()).unwrap();
+    assert!(shell.fails(["connections", "list"], 3).contains("connections.json"));
+}
+
+#[test]
+fn a_broken_file_is_told_with_the_place() {
+    let shell = Shell::new(&[]);
+    shell.write("connections.json", "{\n  \"notes\": {\"backend\": \"local\",}\n}");
+    assert!(shell.fails(["ls", "notes:"], 2).contains("line 2"));
+    shell.write("connections.json", r#"{"notes": {"root": "x"}}"#);
+    assert!(
+        shell
+            .fails(["ls", "notes:"], 2)
+            .contains("in the connection `notes`: the connection lacks the key `backend`")
+    );
+}
+
+#[test]
+fn what_is_shown_holds_no_secret() {
+    let shell = Shell::new(&[]);
+    let f9 = with_keeper(
+        &shell,
+        &json!({"backend": "keeper", "key": "hunter2", "url": "https://ann:hunter2@x/", "hint": 5}),
+    );
+    set_mode(&shell, 0o600);
+    let output = f9(&["--json", "connections", "show", "kept"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        shown,
+        json!({"backend": "keeper", "key": "[redacted]", "url": "https://ann:[redacted]@x/", "hint": "[redacted]"})
+    );
+    // Without the plugin nobody knows what is secret.
+    let output = shell.run(["connections", "show", "kept"]);
+    assert!(!text(&output.stdout).contains("hunter2") && text(&output.stdout).contains("keeper"));
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn a_secret_that_others_can_read_is_refused_with_what_to_type() {
+    let shell = Shell::new(&[]);
+    let f9 = with_keeper(&shell, &json!({"backend": "keeper", "key": "hunter2"}));
+    for mode in [0o644, 0o640, 0o604] {
+        set_mode(&shell, mode);
+        let output = f9(&["ls", "kept:"]);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = text(&output.stderr);
+        assert!(errors.contains("holds a secret (key)") && !errors.contains("hunter2"), "{errors}");
+        let typed = errors.split('`').nth(3).unwrap();
+        assert_eq!(typed, format!("chmod 600 {}", shell.config().display()));
+        assert!(Command::new("sh").args(["-c", typed]).status().unwrap().success());
+        assert!(f9(&["ls", "kept:"]).status.success());
+    }
+    let f9 = with_keeper(&shell, &json!({"backend": "keeper", "key": {"$env": "KEY"}}));
+    set_mode(&shell, 0o644);
+    assert_eq!(text(&f9(&["read", "kept:length"]).stdout), "7");
+}
+
+#[test]
+fn a_host_opens_connections_by_name() {
+    let shell = Shell::new(&["notes"]);
+    let connections = Connections::load(shell.config()).unwrap();
+    connections.open("notes", &host()).unwrap().create("x", "1").unwrap();
+    assert_eq!(connections.open("nots", &host()).unwrap_err().kind(), ErrorKind::InvalidConnection);
+    assert_eq!(connections.get("notes").unwrap().backend().as_str(), "local");
+
+    shell.write("connections.json", json!({"kept": {"backend": "keeper", "key": "hunter2"}}).to_string());
+    set_mode(&shell, 0o644);
+    let host = host_of(&[plugin_dir(), example_dir()]);
+    let error = Connections::load(shell.config()).unwrap().open("kept", &host).unwrap_err();
+    assert!(error.advice().unwrap().contains("chmod 600"), "{error:?}");
+}
+
+#[test]
+fn a_connection_is_added_by_answers() {
+    let shell = Shell::new(&[]);
+    let add = |name: &str, answers: &str| {
+        shell.run_with_input(["connections", "add", name, "local"], answers.as_bytes())
+    };
+    // The root is required and comes first, then create_root and durability.
+    let output = add("notes", "data\nno\nfsync\n");
+    assert_eq!(text(&output.stdout), format!("notes: added to {}\n", shell.config().display()));
+    assert_eq!(
+        serde_json::from_str::<Value>(&shell.read("connections.json")).unwrap()["notes"],
+        json!({"backend": "local", "root": "data", "create_root": false, "durability": "fsync"})
+    );
+    assert_eq!(fs::metadata(shell.config()).unwrap().permissions().mode() & 0o777, 0o600);
+    for (name, answers, words) in [
+        ("notes", "", "there is a connection `notes` already"),
+        ("a/b", "x\n\n\n", "cannot be the name of a connection"),
+        ("b", "\n", "the key `root` is required"),
+        ("b", "x\nmaybe\n", "expected true or false"),
+        ("b", "x\n\noften\n", "expected one of none, fsync"),
+        ("b", "x\n", "no answer to `create_root"),
+    ] {
+        let output = add(name, answers);
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+    assert!(add("notes:", "data\n\n\n").status.code() == Some(4));
+    let output = shell.run_with_input(["connections", "add", "notes", "--overwrite"], b"local\nother\n\n\n");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(shell.ok(["create", "notes:x", "1"]), "x: 1 bytes\n");
+    assert!(shell.path("other/x").is_file());
+    shell.ok(["connections", "remove", "notes"]);
+    assert_eq!(shell.ok(["connections", "list"]), "");
+}
+
+#[test]
+fn a_connection_is_added_from_json() {
+    let shell = Shell::new(&["notes"]);
+    let site =
+        json!({"backend": "git", "remote_url": "https://example.com/site.git", "password": {"$env": "SITE"}});
+    shell.ok(["-c", &site.to_string(), "connections", "add", "site"]);
+    let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
+    assert_eq!((&saved["site"], &saved["notes"]["backend"]), (&site, &json!("local")));
+}
+
+#[test]
+fn a_check_opens_and_says_what_works() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("notes/x", "1");
+    let checked: Value =
+        serde_json::from_str(&shell.ok(["--json", "connections", "check", "notes"])).unwrap();
+    assert_eq!((&checked["entries"], &checked["conflicts"]), (&json!(1), &Value::Null));
+    assert_eq!(checked["capabilities"], json!(["copy", "rename", "open_write"]));
+    assert!(shell.ok(["connections", "check", "notes:"]).starts_with("notes: works\n"));
+    shell.write(
+        "connections.json",
+        json!({"x": {"backend": "local", "root": "x", "create_root": false}}).to_string(),
+    );
+    assert!(shell.fails(["connections", "check", "x"], 3).contains("create_root"));
+}

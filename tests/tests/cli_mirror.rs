@@ -1,0 +1,256 @@
+//! `f9 mirror`: what it brings, what it deletes, what it tells, and that it can be broken off anywhere.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    os::unix::{fs::PermissionsExt, fs::symlink, process::ExitStatusExt},
+    path::Path,
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+use f9_tests::{shell::Shell, text};
+use serde_json::{Value, json};
+
+/// Every file below a directory with its content, and every directory.
+fn tree(root: &Path) -> BTreeMap<String, Option<Vec<u8>>> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![root.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            let is_dir = path.is_dir();
+            found.insert(name, (!is_dir).then(|| fs::read(&path).unwrap()));
+            waiting.extend(is_dir.then_some(path));
+        }
+    }
+    found
+}
+
+fn two() -> Shell {
+    let shell = Shell::new(&["one", "two"]);
+    shell.write("one/a.txt", "aaa");
+    shell.write("one/dir/b.txt", "bb");
+    shell.write("one/dir/deep/.c", "");
+    fs::create_dir_all(shell.path("one/empty/deep")).unwrap();
+    fs::create_dir_all(shell.path("two")).unwrap();
+    shell
+}
+
+fn report(shell: &Shell, arguments: &[&str]) -> Value {
+    let output = shell.run([&["--json", "mirror"], arguments].concat());
+    serde_json::from_str(text(&output.stdout).lines().last().unwrap()).unwrap()
+}
+
+#[test]
+fn what_is_there_is_brought_once() {
+    let shell = two();
+    assert_eq!(shell.ok(["mirror", "one:", "two:"]), "copied 3 files (5 B), 0 unchanged, 1 directory made\n");
+    assert_eq!(tree(&shell.path("one")), tree(&shell.path("two")));
+    assert_eq!(shell.ok(["mirror", "one:", "two:"]), "copied 0 files (0 B), 3 unchanged\n");
+    // The size is the same; the checksum is not.
+    shell.write("two/a.txt", "xxx");
+    assert_eq!(shell.ok(["mirror", "--size-only", "one:", "two:"]), "copied 0 files (0 B), 3 unchanged\n");
+    assert_eq!(
+        shell.ok(["mirror", "-v", "one:", "two:"]),
+        "replace  a.txt\ncopied 1 file (3 B), 2 unchanged\n"
+    );
+    assert_eq!(tree(&shell.path("one")), tree(&shell.path("two")));
+    shell.ok(["mirror", "one:dir", "two:x/y"]);
+    assert_eq!(tree(&shell.path("one/dir")), tree(&shell.path("two/x/y")));
+    assert_eq!(shell.ok(["-q", "mirror", "one:", "two:z"]), "");
+}
+
+#[test]
+fn what_is_not_at_the_source_goes_only_when_asked_for() {
+    let shell = two();
+    shell.write("two/old/x", "x");
+    shell.write("two/old.txt", "x");
+    shell.ok(["mirror", "one:", "two:"]);
+    assert_eq!(shell.read("two/old/x"), "x");
+    assert_eq!(report(&shell, &["--delete", "one:", "two:"])["deleted"], 3);
+    assert_eq!(tree(&shell.path("one")), tree(&shell.path("two")));
+}
+
+#[test]
+fn a_dry_run_changes_nothing_and_tells_all() {
+    let shell = two();
+    shell.write("two/old", "x");
+    shell.write("two/a.txt", "x");
+    let before = tree(&shell.path("two"));
+    let mut lines: Vec<_> =
+        shell.ok(["mirror", "--delete", "--dry-run", "one:", "two:"]).lines().map(str::to_owned).collect();
+    assert_eq!(lines.pop().unwrap(), "would copy 3 files (5 B), 0 unchanged, 1 directory made, 1 deleted");
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "copy     dir/b.txt",
+            "copy     dir/deep/.c",
+            "delete   old",
+            "mkdir    empty/deep",
+            "replace  a.txt"
+        ]
+    );
+    assert_eq!(tree(&shell.path("two")), before);
+    assert_eq!(report(&shell, &["--dry-run", "one:", "two:none"])["copied"], 3);
+    assert!(!shell.path("two/none").exists());
+}
+
+#[test]
+fn nothing_is_deleted_when_the_source_is_not_all_known() {
+    let shell = two();
+    shell.write("two/precious", "x");
+    assert!(shell.fails(["mirror", "--delete", "one:nope", "two:"], 3).contains("source: nope: "));
+    fs::create_dir(shell.path("one/nothing")).unwrap();
+    assert!(shell.fails(["mirror", "--delete", "one:nothing", "two:"], 5).contains("the source is empty"));
+    // A link that leads nowhere cannot be brought.
+    symlink("/etc/passwd", shell.path("one/dir/link")).unwrap();
+    let errors = shell.fails(["mirror", "--delete", "one:", "two:"], 9);
+    assert!(errors.starts_with("f9: source: dir/link: "), "{errors}");
+    assert_eq!(report(&shell, &["--delete", "one:", "two:"])["deletions_withheld"], true);
+    assert_eq!(shell.read("two/precious"), "x");
+    assert_eq!(shell.read("two/dir/b.txt"), "bb");
+    assert!(!shell.path("two/dir/link").exists());
+}
+
+#[test]
+fn a_directory_that_cannot_be_listed_is_told_and_deletes_nothing() {
+    let shell = two();
+    shell.write("two/dir/precious", "x");
+    fs::set_permissions(shell.path("one/dir"), fs::Permissions::from_mode(0o000)).unwrap();
+    if fs::read_dir(shell.path("one/dir")).is_ok() {
+        println!("skipped: this user reads what has no permissions");
+        return;
+    }
+    let code = shell.run(["mirror", "--delete", "one:", "two:"]).status.code();
+    fs::set_permissions(shell.path("one/dir"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(code, Some(9));
+    assert_eq!(shell.read("two/dir/precious"), "x");
+}
+
+#[test]
+fn a_link_to_a_directory_is_not_taken_for_an_empty_one() {
+    let shell = two();
+    symlink("dir", shell.path("one/alias")).unwrap();
+    assert!(
+        shell.fails(["mirror", "one:", "two:"], 9).contains("source: alias: it is a link to a directory")
+    );
+    assert!(!shell.path("two/alias").exists());
+}
+
+#[test]
+fn a_file_takes_the_place_of_a_directory_only_when_deleting() {
+    let shell = two();
+    shell.write("two/a.txt/x", "in the way");
+    shell.write("two/dir", "in the way");
+    let errors = shell.fails(["mirror", "one:", "two:"], 9);
+    assert!(
+        errors.contains("destination: a.txt: there is a directory where the source has a file"),
+        "{errors}"
+    );
+    assert!(
+        errors.contains("destination: dir: there is a file where the source has a directory"),
+        "{errors}"
+    );
+    assert_eq!(
+        (shell.read("two/a.txt/x"), shell.read("two/dir")),
+        ("in the way".into(), "in the way".into())
+    );
+    shell.ok(["mirror", "--delete", "one:", "two:"]);
+    assert_eq!(tree(&shell.path("one")), tree(&shell.path("two")));
+}
+
+#[test]
+fn within_each_other_nothing_is_mirrored() {
+    let shell = two();
+    for (from, to) in [("one:", "one:dir"), ("one:dir", "one:"), ("one:dir", "one:dir")] {
+        assert!(shell.fails(["mirror", from, to], 5).contains("one within the other"));
+    }
+    shell.ok(["mirror", "one:dir", "one:copy"]);
+    assert_eq!(tree(&shell.path("one/dir")), tree(&shell.path("one/copy")));
+}
+
+#[test]
+fn programs_read_every_step_and_the_outcome() {
+    let shell = two();
+    let printed = shell.ok(["--json", "mirror", "one:", "two:"]);
+    let mut objects: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let summary = objects.pop().unwrap();
+    assert_eq!(
+        (&summary["outcome"], &summary["copied"], &summary["bytes"]),
+        (&json!("complete"), &json!(3), &json!(5))
+    );
+    assert_eq!(objects.len(), 4);
+    assert!(objects.contains(&json!({"action": "copy", "path": "a.txt", "size": 3, "dry_run": false})));
+    fs::remove_dir_all(shell.path("two")).unwrap();
+    fs::create_dir(shell.path("two")).unwrap();
+    fs::create_dir(shell.path("two/a.txt")).unwrap();
+    assert_eq!(report(&shell, &["one:", "two:"])["outcome"], "partial");
+}
+
+/// Breaks a mirror off at many moments: what is there is whole, and in the end everything is there, brought once.
+fn broken_off(files: u32, signal: &str) {
+    let shell = Shell::new(&["one", "two"]);
+    fs::create_dir(shell.path("two")).unwrap();
+    let content = |i: u32| vec![(i % 251) as u8; 200_000];
+    (0..files).for_each(|i| shell.write(&format!("one/{}/{i}", i % 7), content(i)));
+    let mut brought = 0;
+    for millis in [15, 25, 40, 60, 80] {
+        let child = shell
+            .command(["--json", "mirror", "-j", "3", "one:", "two:"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(millis));
+        assert!(
+            std::process::Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let output = child.wait_with_output().unwrap();
+        if signal == "-INT" && !output.status.success() {
+            assert!(
+                matches!(output.status.code(), Some(130)) || output.status.signal() == Some(2),
+                "{}",
+                output.status
+            );
+        }
+        for (name, found) in tree(&shell.path("two")) {
+            if let (Some(found), Some(number)) = (found, name.rsplit('/').next()) {
+                // Temporary files that a kill left behind are not for the eyes of backends.
+                let Ok(number) = number.parse() else { continue };
+                assert!(found == content(number), "{name} is {} bytes long", found.len());
+            }
+        }
+        let listed = shell.ok(["ls", "-R", "two:"]);
+        let now = listed.lines().filter(|line| !line.ends_with('/')).count();
+        assert!(now >= brought, "{now} after {brought}");
+        brought = now;
+    }
+    let last = report(&shell, &["one:", "two:"]);
+    assert_eq!((last["same"].as_u64(), last["outcome"].as_str()), (Some(brought as u64), Some("complete")));
+    assert_eq!(last["copied"].as_u64(), Some(u64::from(files) - brought as u64));
+    let there = shell.ok(["ls", "-R", "two:"]);
+    assert_eq!(shell.ok(["ls", "-R", "one:"]), there);
+    assert_eq!(report(&shell, &["one:", "two:"])["copied"], 0);
+}
+
+fn how_many() -> u32 {
+    if std::env::var_os("F9_FULL").is_some() { 10_000 } else { 300 }
+}
+
+#[test]
+fn a_mirror_that_is_killed_is_completed_by_the_next() {
+    broken_off(how_many(), "-KILL");
+}
+
+#[test]
+fn a_mirror_that_is_interrupted_is_completed_by_the_next() {
+    broken_off(how_many(), "-INT");
+}
