@@ -154,6 +154,7 @@ impl Draft {
             return Ok(None);
         }
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        // It gets a name only with its final mode, which for a new file is the one it is made with.
         match retry_on_intr(|| openat(&folder, c".", flags, Mode::from_raw_mode(0o666))) {
             Ok(fd) => Ok(Some(Self { fd, temp: None })),
             Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::ISDIR | Errno::NOSYS) => {
@@ -218,7 +219,7 @@ impl Draft {
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
                 // Something came or went meanwhile, or the directory did: look again.
-                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(Errno::EXIST | Errno::NOENT) => stat = self.look(doing)?,
                 Err(errno) => return Err(failure(doing, errno)),
             }
         }
@@ -283,7 +284,7 @@ impl Draft {
                 linked => linked,
             };
         };
-        match rename_new(&temp, folder, name) {
+        match self.open_up(&temp).and_then(|()| rename_new(&temp, folder, name)) {
             Ok(()) => {
                 temp.keep();
                 Ok(())
@@ -293,6 +294,13 @@ impl Draft {
                 Err(errno)
             }
         }
+    }
+
+    /// Gives a file with a temporary name, which only its owner may read, the mode of a new one.
+    fn open_up(&self, temp: &Temp) -> io::Result<()> {
+        let mode = temp.mode_of_new()?;
+        // Some file systems have one mode for all files, and refuse to set even that.
+        if Stat::of(&self.fd)?.mode == mode.as_raw_mode() { Ok(()) } else { fchmod(&self.fd, mode) }
     }
 
     fn link_unnamed(&self, folder: impl AsFd, name: &str) -> io::Result<()> {

@@ -58,15 +58,16 @@ pub(crate) struct Temp {
     is_there: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Place {
     Session(Arc<Session>),
     /// Beside the file it is to become: where `.f9-tmp` is on another file system or cannot be made.
-    Beside(OwnedFd),
+    Beside(Arc<OwnedFd>),
 }
 
 impl Temps {
-    /// Makes an empty file with a temporary name on `device`, the file system of `beside`.
+    /// Makes an empty file with a temporary name on `device`, the file system of `beside`. Nobody else may read it: its
+    /// mode becomes that of the file when it takes its place.
     pub(crate) fn make(
         &self,
         root: BorrowedFd<'_>,
@@ -74,7 +75,7 @@ impl Temps {
         device: Device,
     ) -> io::Result<(Temp, OwnedFd)> {
         self.with_name(root, beside, device, |folder, name| {
-            openat(folder, name, MAKE_FILE, Mode::from_raw_mode(0o666))
+            openat(folder, name, MAKE_FILE, Mode::RUSR | Mode::WUSR)
         })
     }
 
@@ -103,7 +104,7 @@ impl Temps {
             openat(&beside, c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let name = format!(".f9-tmp-{}-{:x}", new_id(), next_number());
         let made = fill(folder.as_fd(), &name)?;
-        Ok((Temp { place: Place::Beside(folder), name, is_there: true }, made))
+        Ok((Temp { place: Place::Beside(Arc::new(folder)), name, is_there: true }, made))
     }
 
     /// Removes what this tree no longer needs, and the directory if nobody else does.
@@ -172,6 +173,17 @@ impl Temp {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The mode that a new file gets there from the umask or the directory's default access list. Both are the kernel's to
+    /// apply, and the umask cannot be asked for without changing it for every thread: so an empty file is made to see.
+    pub(crate) fn mode_of_new(&self) -> io::Result<Mode> {
+        let name = format!("{}-mode", self.name);
+        let fd = openat(self.folder(), name.as_str(), MAKE_FILE, Mode::from_raw_mode(0o666))?;
+        let probe = Self { place: self.place.clone(), name, is_there: true };
+        let mode = Stat::of(&fd)?.mode;
+        drop(probe);
+        Ok(Mode::from_raw_mode(mode))
     }
 
     /// The file has got its own name: there is nothing to remove any more.
