@@ -17,7 +17,7 @@ use crate::{
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
     resolve::{Folder, attempts, sync_folder},
     stat::Stat,
-    temp::Temp,
+    temp::{self, Temp},
 };
 
 /// What a reader is read with.
@@ -260,7 +260,11 @@ impl Draft {
         let temp = match self.temp.take() {
             Some(temp) => temp,
             None => {
-                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| self.link_unnamed(place, free);
+                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| {
+                    // Once it has a name, it can be taken for a leftover if it is not locked.
+                    temp::hold(&self.fd);
+                    self.link_unnamed(place, free).map(|()| &self.fd)
+                };
                 tree.temps().with_name(tree.root().as_fd(), &folder, old.device, link)?.0
             }
         };

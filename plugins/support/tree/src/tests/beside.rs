@@ -7,10 +7,10 @@ use std::{
     path::PathBuf,
 };
 
-use f9_plugin_api::{Content, CreateOptions, FileBackend, UpdateMode};
+use f9_plugin_api::{Content, CreateOptions, ErrorKind, FileBackend, UpdateMode};
 
-use super::{Place, RESOLVERS, parse};
-use crate::TreeOptions;
+use super::{Place, RESOLVERS, child_directory, parse, refused, run_again};
+use crate::{Tree, TreeOptions};
 
 /// Places where every temporary name is beside its file's own.
 fn everywhere(test: impl Fn(&Place)) {
@@ -80,5 +80,66 @@ fn a_file_that_is_gone_when_it_is_to_be_replaced_is_made_like_a_new_one() {
         fs::remove_file(place.at("d/f")).unwrap();
         writer.commit().unwrap();
         assert_eq!(mode(place.at("d/f")), mode(place.at("plain")));
+    });
+}
+
+/// Has a child begin to write `d/f` and be killed over it.
+fn kill_over(place: &Place) {
+    let before = hidden(place).len();
+    let status = run_again("beside::child_dies", &place.at("")).status().unwrap();
+    assert!(!status.success(), "it was to be killed");
+    assert_eq!(hidden(place).len(), before + 1);
+}
+
+/// Not a test of its own: what the child of the ones below does.
+#[test]
+fn child_dies() {
+    let Some(root) = child_directory() else { return };
+    let tree = Tree::open(&root, TreeOptions::default()).unwrap();
+    let over = CreateOptions::default().overwrite(true);
+    let mut writer = tree.open_write(&parse("d/f"), over).unwrap();
+    writer.write_all(b"new").unwrap();
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+}
+
+#[test]
+fn what_a_killed_process_left_is_removed_and_what_a_live_one_needs_is_not() {
+    type Removal = fn(&Place);
+    let removals: [Removal; 3] = [
+        |place| assert_eq!(place.tree.t_list("/", true).unwrap(), ["d", "d/f", "d/g"]),
+        |place| refused(place.tree.t_delete("d", false), ErrorKind::DirectoryNotEmpty),
+        |place| drop(place.tree.t_replace("d/f", "newer").unwrap()),
+    ];
+    for remove in removals {
+        everywhere(|place| {
+            fs::write(place.at("d/f"), "old").unwrap();
+            fs::write(place.at("d/g"), "old").unwrap();
+            let live = Tree::open(place.at(""), TreeOptions::default()).unwrap();
+            let over = CreateOptions::default().overwrite(true);
+            let mut writer = live.open_write(&parse("d/g"), over).unwrap();
+            writer.write_all(b"new").unwrap();
+            let needed = hidden(place);
+            kill_over(place);
+
+            remove(place);
+            assert_eq!(hidden(place), needed);
+            writer.commit().unwrap();
+            assert_eq!(place.tree.t_read("d/g").unwrap(), "new");
+        });
+    }
+}
+
+#[test]
+fn a_directory_is_empty_when_only_a_killed_process_left_something_in_it() {
+    everywhere(|place| {
+        fs::write(place.at("d/f"), "old").unwrap();
+        kill_over(place);
+        fs::remove_file(place.at("d/f")).unwrap();
+        // What only looks alike is not the tree's to remove.
+        fs::write(place.at("d/.f9-tmp-mine"), "").unwrap();
+        refused(place.tree.t_delete("d", false), ErrorKind::DirectoryNotEmpty);
+        fs::remove_file(place.at("d/.f9-tmp-mine")).unwrap();
+        place.tree.t_delete("d", false).unwrap();
+        assert!(!place.at("d").exists());
     });
 }
