@@ -390,7 +390,8 @@ fn copy_through_memory(from: &OwnedFd, to: &OwnedFd, mut at: u64, size: u64) -> 
         let wanted = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
         let length = retry_on_intr(|| io::pread(from, &mut buffer[..wanted], at))?;
         if length == 0 {
-            return Err(Errno::AGAIN); // it was cut short meanwhile
+            // The kernel's own files, in /sys, are shorter than they claim to be; others were cut short meanwhile.
+            return if Stat::of(from)?.size == size { Ok(()) } else { Err(Errno::AGAIN) };
         }
         let mut piece = &buffer[..length];
         while !piece.is_empty() {

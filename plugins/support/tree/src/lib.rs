@@ -28,9 +28,14 @@
 //!   replaces a file keeps its permission bits and, where the process may give files away, its owner and group (else the
 //!   group may no more than others); other hard links
 //!   to the old file keep the old content; extended attributes are not carried over.
+//! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
+//!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
+//!   are refused without being opened.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
-//!   be in the file.
+//!   be in the file. What comes from a reader is gathered in memory first. A success says that the bytes are in a file that
+//!   had a name when they were there: if it was replaced meanwhile, they are appended to the one that is there now; if it
+//!   was deleted, that is `NotFound`; if it was moved, they have moved along.
 //! - **Temporary files** lie in `.f9-tmp` at the root, which is there only while something needs it. Names that start so
 //!   are never listed and cannot be reached, and nobody but the owner may read the files. What a killed process left there
 //!   is removed when the root is next opened. A file on another file system than the root (a mount inside it), and every
