@@ -12,9 +12,9 @@ use rustix::{
 use crate::{
     Tree, append,
     draft::{Draft, Rule, Spot, read_all},
-    errors::{already_exists, contended, failure},
+    errors::{already_exists, contended, failure, root_is_gone},
     listing::Listing,
-    read::{self, FileReader},
+    read,
     rename::Source,
     resolve::{attempts, sync_folder},
     stat::Stat,
@@ -67,7 +67,7 @@ impl FileBackend for Tree {
     }
 
     fn open_read(&self, path: &BackendPath, range: ByteRange) -> Result<Reader> {
-        self.on(path, || Ok(Box::new(FileReader::open(self.root(), not_root(path)?, range)?) as Reader))
+        self.on(path, || read::open_reader(self.root(), not_root(path)?, range))
     }
 
     fn open_write(&self, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
@@ -85,7 +85,10 @@ impl FileBackend for Tree {
             let doing = "copy the file here";
             let rule = Rule::creating(options.overwrite);
             let (mut draft, _) = Draft::start(self, || Spot::preview(self, to, rule, doing), doing)?;
-            draft.copy(&source, stat.size, doing)?;
+            match stat.size {
+                0 => draft.write(&read::unsized_content(&source, doing)?, doing)?,
+                size => draft.copy(&source, size, doing)?,
+            }
             draft.commit(self, to, None, rule, doing)
         })
     }
@@ -100,7 +103,16 @@ impl FileBackend for Tree {
 impl Tree {
     /// Refuses what is out of reach, and says of every error which path it is about.
     fn on<T>(&self, path: &BackendPath, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.root().check(path).and_then(|()| work()).map_err(|error| error.at(path))
+        self.root().check(path).and_then(|()| work()).map_err(|error| self.explain(error).at(path))
+    }
+
+    /// A root that was removed, which no other attempt will bring back, has many symptoms.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let is_symptom = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Busy);
+        if is_symptom && Stat::of(self.root()).is_ok_and(|root| root.is_unlinked) {
+            return root_is_gone(error);
+        }
+        error
     }
 
     /// Stores `content` at `path`, where what is there complies with the rule.

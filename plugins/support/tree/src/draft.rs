@@ -17,7 +17,7 @@ use crate::{
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
     resolve::{Folder, attempts, sync_folder},
     stat::Stat,
-    temp::Temp,
+    temp::{self, Temp},
 };
 
 /// What a reader is read with.
@@ -154,6 +154,7 @@ impl Draft {
             return Ok(None);
         }
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        // It gets a name only with its final mode, which for a new file is the one it is made with.
         match retry_on_intr(|| openat(&folder, c".", flags, Mode::from_raw_mode(0o666))) {
             Ok(fd) => Ok(Some(Self { fd, temp: None })),
             Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::ISDIR | Errno::NOSYS) => {
@@ -218,7 +219,7 @@ impl Draft {
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
                 // Something came or went meanwhile, or the directory did: look again.
-                Err(Errno::EXIST | Errno::NOENT) => {}
+                Err(Errno::EXIST | Errno::NOENT) => stat = self.look(doing)?,
                 Err(errno) => return Err(failure(doing, errno)),
             }
         }
@@ -259,7 +260,11 @@ impl Draft {
         let temp = match self.temp.take() {
             Some(temp) => temp,
             None => {
-                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| self.link_unnamed(place, free);
+                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| {
+                    // Once it has a name, it can be taken for a leftover if it is not locked.
+                    temp::hold(&self.fd);
+                    self.link_unnamed(place, free).map(|()| &self.fd)
+                };
                 tree.temps().with_name(tree.root().as_fd(), &folder, old.device, link)?.0
             }
         };
@@ -283,7 +288,7 @@ impl Draft {
                 linked => linked,
             };
         };
-        match rename_new(&temp, folder, name) {
+        match self.open_up(&temp).and_then(|()| rename_new(&temp, folder, name)) {
             Ok(()) => {
                 temp.keep();
                 Ok(())
@@ -293,6 +298,13 @@ impl Draft {
                 Err(errno)
             }
         }
+    }
+
+    /// Gives a file with a temporary name, which only its owner may read, the mode of a new one.
+    fn open_up(&self, temp: &Temp) -> io::Result<()> {
+        let mode = temp.mode_of_new()?;
+        // Some file systems have one mode for all files, and refuse to set even that.
+        if Stat::of(&self.fd)?.mode == mode.as_raw_mode() { Ok(()) } else { fchmod(&self.fd, mode) }
     }
 
     fn link_unnamed(&self, folder: impl AsFd, name: &str) -> io::Result<()> {
@@ -378,7 +390,8 @@ fn copy_through_memory(from: &OwnedFd, to: &OwnedFd, mut at: u64, size: u64) -> 
         let wanted = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
         let length = retry_on_intr(|| io::pread(from, &mut buffer[..wanted], at))?;
         if length == 0 {
-            return Err(Errno::AGAIN); // it was cut short meanwhile
+            // The kernel's own files, in /sys, are shorter than they claim to be; others were cut short meanwhile.
+            return if Stat::of(from)?.size == size { Ok(()) } else { Err(Errno::AGAIN) };
         }
         let mut piece = &buffer[..length];
         while !piece.is_empty() {

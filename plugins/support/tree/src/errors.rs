@@ -38,6 +38,13 @@ pub(crate) fn contended(doing: &str) -> Error {
         .hint("try again when whoever moves it is done")
 }
 
+/// The root was removed while it was open.
+pub(crate) fn root_is_gone(symptom: Error) -> Error {
+    Error::new(ErrorKind::NotFound, "the root directory was removed while it was open")
+        .hint("open the backend anew, which can make the root")
+        .caused_by(symptom)
+}
+
 type Explanation = (ErrorKind, Option<&'static str>, Option<&'static str>);
 
 fn explain(errno: Errno) -> Explanation {

@@ -28,19 +28,27 @@
 //!   replaces a file keeps its permission bits and, where the process may give files away, its owner and group (else the
 //!   group may no more than others); other hard links
 //!   to the old file keep the old content; extended attributes are not carried over.
+//! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
+//!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
+//!   are refused without being opened.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
-//!   be in the file.
+//!   be in the file. What comes from a reader is gathered in memory first. A success says that the bytes are in a file that
+//!   had a name when they were there: if it was replaced meanwhile, they are appended to the one that is there now; if it
+//!   was deleted, that is `NotFound`; if it was moved, they have moved along.
 //! - **Temporary files** lie in `.f9-tmp` at the root, which is there only while something needs it. Names that start so
-//!   are never listed and cannot be reached. What a killed process left behind is removed when the root is next opened;
-//!   what belongs to a live one is left alone.
+//!   are never listed and cannot be reached, and nobody but the owner may read the files. What a killed process left there
+//!   is removed when the root is next opened. A file on another file system than the root (a mount inside it), and every
+//!   file where `.f9-tmp` cannot be made, has its temporary name beside its own instead. What a killed process left so is
+//!   removed when the directory is listed or deleted, and when the next such name is made in it by a tree for the first
+//!   time; not before. What belongs to a live process is left alone: its lock (`flock`) says so. Where the file system has
+//!   no such locks, what is beside other files stays, and so does what the process that meets it may not open or remove.
 //! - **Durability** is [`Durability::None`] by default: a success says that every process sees the change, and the system
 //!   writes it to the disk in its own time, so that a power failure can take back the last seconds.
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
 //!   place.
 //!
-//! It runs on Linux only. What waits for its name on another file system than the root's (a mount inside the root that has
-//! no `O_TMPFILE`) has its temporary name beside its own: hidden as well, but not swept when a process is killed over it.
+//! It runs on Linux only.
 //!
 //! Moving one hard link of a file over another one changes nothing, as POSIX has it.
 

@@ -76,10 +76,18 @@ impl Listing {
     /// What there is to say of an entry; nothing of one that is hidden or gone.
     fn entry(&mut self, entry: &DirEntry) -> Option<Result<FileInfo>> {
         let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") || temp::is_reserved(name.to_bytes()) {
+        if matches!(name.to_bytes(), b"." | b"..") {
             return None;
         }
         let level = self.levels.last()?;
+        if temp::is_reserved(name.to_bytes()) {
+            if let State::Open(dir) = &level.state
+                && let Ok(fd) = dir.fd()
+            {
+                temp::sweep_if_left(fd, name);
+            }
+            return None;
+        }
         let shown = name.to_string_lossy();
         let path = match name.to_str() {
             Ok(name) if self.tree.root().is_reserved(name) => return None,

@@ -9,7 +9,7 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{Tree, errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat};
+use crate::{Tree, errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat, temp};
 
 const DOING: &str = "delete";
 
@@ -21,6 +21,7 @@ const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOL
 impl Tree {
     /// Removes `name` from `folder`, without following anything.
     pub(crate) fn remove(&self, folder: impl AsFd, name: &str, recursive: bool) -> Result<()> {
+        let mut is_swept = false;
         for _ in attempts() {
             let removed = match unlinkat(&folder, name, AtFlags::empty()) {
                 Err(Errno::ISDIR) => unlinkat(&folder, name, AtFlags::REMOVEDIR),
@@ -34,6 +35,11 @@ impl Tree {
                 // It was a directory a moment ago, and then something else.
                 Err(Errno::NOTDIR) => {}
                 Err(Errno::NOTEMPTY | Errno::EXIST) if recursive => self.empty(&folder, name)?,
+                // It may be empty but for what a killed process left there, which nobody can see.
+                Err(Errno::NOTEMPTY | Errno::EXIST) if !is_swept => {
+                    is_swept = true;
+                    sweep_below(&folder, name);
+                }
                 removed => return removed.map_err(|errno| failure(DOING, errno)),
             }
         }
@@ -50,6 +56,14 @@ impl Tree {
             Removal { tree: self, levels: vec![Level::open(top, CString::default())?], first: None };
         removal.run()?;
         removal.first.map_or(Ok(()), Err)
+    }
+}
+
+fn sweep_below(folder: impl AsFd, name: &str) {
+    // If it cannot be opened, it is simply not empty.
+    if let Ok(below) = retry_on_intr(|| openat(&folder, name, OPEN, Mode::empty())) {
+        temp::sweep(below.as_fd());
+        temp::sweep_beside(&below);
     }
 }
 

@@ -51,7 +51,8 @@ impl Write for Writer {
 impl FileWriter for Writer {
     fn commit(&mut self) -> Result<FileInfo> {
         let draft = self.draft.take().ok_or_else(|| over(&self.path))?;
-        draft.commit(&self.tree, &self.path, None, self.rule, DOING).map_err(|error| error.at(&self.path))
+        let committed = draft.commit(&self.tree, &self.path, None, self.rule, DOING);
+        committed.map_err(|error| self.tree.explain(error).at(&self.path))
     }
 }
 

@@ -365,3 +365,117 @@ fn a_root_is_made_or_missed() {
     refused(Tree::open(directory.path().join("file"), TreeOptions::default()), ErrorKind::NotADirectory);
     refused(Tree::open(directory.path().join("file/x"), TreeOptions::default()), ErrorKind::NotADirectory);
 }
+
+/// A reader that does something before it ends.
+struct Meanwhile<F>(F, bool);
+
+impl<F: FnMut()> Read for Meanwhile<F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if std::mem::replace(&mut self.1, true) {
+            return Ok(0);
+        }
+        (self.0)();
+        buffer[0] = b'+';
+        Ok(1)
+    }
+}
+
+#[test]
+fn what_is_appended_is_in_the_file_that_is_there_when_it_has_come() {
+    everywhere(|place| {
+        let tree = &place.tree;
+        tree.t_create("f", "old", false).unwrap();
+        let mut replacing = Meanwhile(|| drop(tree.t_replace("f", "new").unwrap()), false);
+        let info = tree.update(&parse("f"), Content::Reader(&mut replacing), UpdateMode::Append).unwrap();
+        assert_eq!((info.size, tree.t_read("f").unwrap().as_str()), (4, "new+"));
+        let mut deleting = Meanwhile(|| tree.t_delete("f", false).unwrap(), false);
+        let appended = tree.update(&parse("f"), Content::Reader(&mut deleting), UpdateMode::Append);
+        refused(appended, ErrorKind::NotFound);
+        let mut unread = Meanwhile(|| panic!("the file is missing, and the content was taken"), false);
+        let appended = tree.update(&parse("f"), Content::Reader(&mut unread), UpdateMode::Append);
+        refused(appended, ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_root_that_is_gone_is_not_found() {
+    for resolver in RESOLVERS {
+        let place = Place::with(TreeOptions::default(), resolver);
+        let tree = &place.tree;
+        let mut writer = tree.open_write(&parse("f"), CreateOptions::default()).unwrap();
+        writer.write_all(b"x").unwrap();
+        std::fs::remove_dir_all(place.at("")).unwrap();
+        let errors = [
+            tree.t_create("f", "x", false).unwrap_err(),
+            tree.t_create("d/f", "x", true).unwrap_err(),
+            tree.t_create_dir("d", false).unwrap_err(),
+            tree.t_read("f").unwrap_err(),
+            tree.t_append("f", "x").unwrap_err(),
+            tree.t_delete("f", false).unwrap_err(),
+            tree.t_rename("f", "g", false).unwrap_err(),
+            writer.commit().unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+            assert!(error.message().contains("root"), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn a_pipe_is_refused_without_letting_go_of_who_waits_there() {
+    everywhere(|place| {
+        let pipe = place.at("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let mut writer =
+            std::process::Command::new("sh").args(["-c", ": > \"$1\"", "sh"]).arg(&pipe).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+        refused(place.tree.t_read("pipe"), ErrorKind::InvalidOperation);
+        refused(place.tree.t_stream_read("pipe"), ErrorKind::InvalidOperation);
+        refused(place.tree.t_copy("pipe", "copy", true), ErrorKind::InvalidOperation);
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(writer.try_wait().unwrap().is_none(), "the writer at the other end was let go");
+        std::fs::read(&pipe).unwrap();
+        writer.wait().unwrap();
+    });
+}
+
+#[test]
+fn files_whose_size_says_nothing_are_read_to_their_end() {
+    for resolver in RESOLVERS {
+        let read_all = |root: &str, path: &str| {
+            let tree = super::open(root.as_ref(), TreeOptions::default(), resolver);
+            let expected = std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+            assert!(!expected.is_empty());
+            assert_eq!(tree.t_read(path).unwrap(), expected);
+            assert_eq!(tree.t_stream_read(path).unwrap(), expected);
+            let part = tree.read_range(&parse(path), (1..3).into()).unwrap();
+            assert_eq!(&part[..], &expected.as_bytes()[1..3]);
+            let mut rest = String::new();
+            tree.open_read(&parse(path), (1..).into()).unwrap().read_to_string(&mut rest).unwrap();
+            assert_eq!(rest, expected[1..]);
+        };
+        read_all("/proc", "version");
+        read_all("/proc/sys/kernel", "osrelease");
+        if std::path::Path::new("/sys/kernel/mm/transparent_hugepage/enabled").exists() {
+            read_all("/sys", "kernel/mm/transparent_hugepage/enabled");
+        } else {
+            println!("SKIPPED: there is no /sys to read");
+        }
+    }
+}
+
+#[test]
+fn files_whose_size_says_nothing_are_copied_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let tree = Tree::open("/", TreeOptions::default()).unwrap();
+    let copy = directory.path().canonicalize().unwrap().join("copy");
+    for path in ["/proc/version", "/sys/kernel/mm/transparent_hugepage/enabled"] {
+        let Ok(expected) = std::fs::read(path) else { continue };
+        let info =
+            tree.t_copy(path.trim_start_matches('/'), copy.to_str().unwrap().trim_start_matches('/'), false);
+        assert_eq!(std::fs::read(&copy).unwrap(), expected);
+        assert_eq!(info.unwrap().size, expected.len() as u64);
+        std::fs::remove_file(&copy).unwrap();
+    }
+}

@@ -116,8 +116,13 @@ fn sweeping_leaves_the_files_of_a_live_process_alone() {
     fs::write(directory.path().join(".f9-tmp/abc123"), "").unwrap();
     fs::write(directory.path().join(".f9-tmp/abc123-1"), "dead").unwrap();
     fs::write(directory.path().join(".f9-tmp/def456-1"), "dead").unwrap();
+    // What is not the tree's own does not keep it from the rest.
+    let foreign = ["0", "a", "b1", "abc123-2", "fedcba9876543210"];
+    let foreign = foreign.map(|name| directory.path().join(".f9-tmp").join(name));
+    foreign.iter().for_each(|path| fs::create_dir(path).unwrap());
     drop(open());
-    assert_eq!(hidden(), 2);
+    assert_eq!(hidden(), 2 + foreign.len());
+    foreign.iter().for_each(|path| fs::remove_dir(path).unwrap());
     writer.commit().unwrap();
     assert_eq!(live.t_read("f").unwrap(), "new");
     drop((writer, live));

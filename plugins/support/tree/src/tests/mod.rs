@@ -2,6 +2,7 @@
 
 mod attack;
 mod basics;
+mod beside;
 mod faults;
 mod hostile;
 mod kill;
