@@ -118,6 +118,18 @@ fn the_last_of_two_streams_to_be_committed_is_the_file() {
 }
 
 #[test]
+fn a_delete_does_not_take_the_parts_of_a_stream_that_is_still_written() {
+    let server = Server::start();
+    let (backend, other) = (open(&server), open(&server));
+    put(&backend, "dir/file", b"old").unwrap();
+    let mut writer = backend.open_write(&path("dir/file"), overwriting()).unwrap();
+    writer.write_all(&noise(3_000_000)).unwrap();
+    other.delete(&path("dir"), DeleteOptions::default().recursive(true)).unwrap();
+    writer.commit().unwrap();
+    assert!(read(&open(&server), "dir/file").unwrap() == noise(3_000_000));
+}
+
+#[test]
 fn a_stream_that_is_dropped_leaves_nothing() {
     let server = Server::start();
     let backend = open(&server);
