@@ -15,6 +15,9 @@
 //! # Ok::<(), f9_host::Error>(())
 //! ```
 //!
+//! [`Connections`] are dictionaries by name in a file, [`Glob`] finds files by a pattern, and [`mirror`] makes a directory
+//! the same as another, of any two backends.
+//!
 //! # The way of a call
 //!
 //! ```text
@@ -28,10 +31,10 @@
 //!
 //! # What is absent
 //!
-//! The host names no plugin. It needs no environment variable (the user's data directory is looked up in one). It never
-//! unloads a library. A plugin is native code in this process: there is no sandbox, and the defence is to choose the
-//! directories that plugins come from. Panics of a plugin become errors; its aborts, exits and endless loops are the
-//! process's.
+//! The host names no plugin. It needs no environment variable (the user's data and configuration directories are looked up
+//! in some). It never unloads a library. A plugin is native code in this process: there is no sandbox, and the defence is
+//! to choose the directories that plugins come from. Panics of a plugin become errors; its aborts, exits and endless loops
+//! are the process's.
 
 mod backend;
 mod connection;

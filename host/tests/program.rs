@@ -46,7 +46,10 @@ fn every_command_has_help() {
     ] {
         let output = f9(&[command, "--help"]);
         assert!(output.status.success(), "{command}");
-        assert!(String::from_utf8(output.stdout).unwrap().contains(&format!("f9 {command}")), "{command}");
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains(&format!("f9 {command}")), "{command}");
+        let shows_how = help.contains("Example") || matches!(command, "connections" | "plugins");
+        assert!(shows_how, "{command} has no example");
     }
 }
 

@@ -68,6 +68,7 @@ fn shell(command: &str, directory: &Path) -> String {
     let output = Command::new("bash")
         .args(["-c", &(function + command)])
         .current_dir(directory)
+        .env("XDG_CONFIG_HOME", directory.join("config"))
         .stdin(Stdio::null())
         .output()
         .unwrap();

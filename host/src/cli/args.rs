@@ -29,6 +29,7 @@ Example:
 /// Files of any storage: a connection names a backend, a plugin opens it.
 #[derive(Debug, Parser)]
 #[command(name = "f9", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Args {
     /// What to open: a JSON object with "backend" and that backend's options, or @FILE that holds one.
     #[arg(short, long, global = true, value_name = "JSON|@FILE")]

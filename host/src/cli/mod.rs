@@ -3,6 +3,7 @@
 mod args;
 mod connections;
 mod documents;
+mod failure;
 mod files;
 mod mirror;
 mod output;
@@ -33,7 +34,7 @@ pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = env::args_os().collect();
     let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
-        Err(error) => return output::usage(&error, words.iter().any(|word| word == "--json")),
+        Err(error) => return failure::usage(&error, words.iter().any(|word| word == "--json")),
     };
     let progress = Progress::new(!args.quiet && !args.json);
     let mut output = Output::new(&args, progress.clone());
@@ -86,9 +87,9 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
-    let (logged, shown) = (progress.clone(), progress.clone());
+    let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| output::log(record, &logged))
+        .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(stop.token().clone());
     for dir in &args.plugin_dir {

@@ -1,7 +1,5 @@
 //! What is printed, and the exit code.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
     env,
     io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
@@ -15,7 +13,13 @@ use f9_host::{
 };
 use serde::Serialize;
 
-use super::{args::Args, progress::Progress, sizes::human, stop::INTERRUPTED};
+use super::{
+    args::Args,
+    failure::{advice, error_json, exit_code, is_broken_pipe},
+    progress::Progress,
+    sizes::human,
+    stop::INTERRUPTED,
+};
 
 /// Where results go, and how they look.
 pub(crate) struct Output {
@@ -128,7 +132,7 @@ impl Output {
     pub(crate) fn tell(&self, error: &Error) {
         self.progress.clear();
         if self.json {
-            eprintln!("{}", json!({"error": error_json(error)}));
+            to_stderr(format_args!("{}", json!({"error": error_json(error)})));
             return;
         }
         let mut line = String::new();
@@ -140,11 +144,11 @@ impl Output {
             line.extend(error.path().map(|path| format!("{path}: ")));
             line.push_str(error.message());
         }
-        line.extend(error.advice().map(|advice| format!("; {advice}")));
+        line.extend(advice(error).map(|advice| format!("; {advice}")));
         let program = paint("f9:", RED, self.paint_stderr);
-        eprintln!("{program} {}", one_line(&line));
+        to_stderr(format_args!("{program} {}", one_line(&line)));
         for cause in error.causes().filter(|_| self.verbose) {
-            eprintln!("  caused by: {}", one_line(&cause));
+            to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
     }
 
@@ -290,12 +294,13 @@ impl Output {
         if self.json {
             return self.json_line(file);
         }
-        let (name, path) = (&file.name, file.path.display());
+        // Whatever a file that was not even run says of itself stays on its line.
+        let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
         match (&file.manifest, &file.refusal) {
             (Some(manifest), _) => {
-                let capabilities = manifest.capabilities.join(", ");
-                self.line(format_args!("{name} {}: {}", manifest.version, one_line(&manifest.description)))?;
-                self.line(format_args!("  {path} [{capabilities}]"))
+                let line = format!("{name} {}: {}", manifest.version, manifest.description);
+                self.line(format_args!("{}", one_line(&line)))?;
+                self.line(format_args!("  {path} [{}]", one_line(&manifest.capabilities.join(", "))))
             }
             (None, refusal) => {
                 let why = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -314,7 +319,7 @@ impl Output {
         self.line(format_args!("{}searched:", if nothing_found { "no plugin found; " } else { "" }))?;
         for dir in dirs {
             let problem = dir.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            self.line(format_args!("  {}{problem}", dir.path.display()))?;
+            self.line(format_args!("  {}{problem}", one_line(&dir.path.display().to_string())))?;
         }
         Ok(())
     }
@@ -355,17 +360,12 @@ fn wants_colours() -> bool {
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn output_failed(error: io::Error) -> Error {
+pub(crate) fn output_failed(error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot write to standard output: {error}")).caused_by(error)
 }
 
 fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
-}
-
-fn is_broken_pipe(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Text of any origin on one line of a terminal: control characters are escaped.
@@ -377,59 +377,24 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
-fn error_json(error: &Error) -> Value {
-    let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = error.advice() {
-        object["hint"] = advice.into();
-    }
-    let context: serde_json::Map<_, _> =
-        error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    if !context.is_empty() {
-        object["context"] = context.into();
-    }
-    let causes: Vec<_> = error.causes().collect();
-    if !causes.is_empty() {
-        object["causes"] = causes.into();
-    }
-    object
-}
-
-/// The exit code of an error; `--help` lists them.
-pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
-    use ErrorKind::*;
-    match kind {
-        InvalidConnection => 2,
-        NotFound => 3,
-        AlreadyExists => 4,
-        Unsupported | InvalidPath | OutsideRoot | IsADirectory | NotADirectory | DirectoryNotEmpty
-        | InvalidOperation | NotUtf8 => 5,
-        Conflict | RemoteMoved | PendingChanges => 6,
-        RemoteRefused | Authentication | Network | Timeout | RateLimited | QuotaExceeded => 7,
-        PluginNotFound | PluginRefused | Panicked => 8,
-        _ => 1,
-    }
-}
-
-/// Arguments that make no sense, or a request for help.
-pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    if json && error.use_stderr() {
-        let text = error.to_string();
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let message =
-            text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-        eprintln!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}}));
-    } else if let Err(failed) = error.print()
-        && failed.kind() != io::ErrorKind::BrokenPipe
-    {
-        eprintln!("f9: {}", output_failed(failed));
-        return ExitCode::FAILURE;
-    }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
-}
-
-/// A log record of a plugin.
-pub(crate) fn log(record: &log::Record<'_>, progress: &Progress) {
+/// A log record of a plugin: with `--json` an object, as everything on stderr then is.
+pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
     progress.clear();
     let level = record.level().as_str().to_lowercase();
-    eprintln!("f9: {level}: {}: {}", record.target(), one_line(&record.args().to_string()));
+    let message = record.args().to_string();
+    if json {
+        let record = json!({"level": level, "target": record.target(), "message": message});
+        return to_stderr(format_args!("{}", json!({"log": record})));
+    }
+    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
+}
+
+/// A line on stderr.
+pub(crate) fn to_stderr(line: std::fmt::Arguments<'_>) {
+    draw(format_args!("{line}\n"));
+}
+
+/// Text on stderr. If nobody can be told, the exit code still tells.
+pub(crate) fn draw(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
 }

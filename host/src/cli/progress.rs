@@ -1,16 +1,18 @@
 //! How far the work has come, on standard error: one line that changes on a terminal, a line now and then elsewhere.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
-    io::{self, IsTerminal},
+    fmt::Display,
+    io::{self, IsTerminal, Read},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use f9_host::Progress as PluginProgress;
 
-use super::{output::one_line, sizes::human};
+use super::{
+    output::{draw, one_line, to_stderr},
+    sizes::human,
+};
 
 /// Shared by all who write to standard error, so that a line that changes is out of the way of those that stay.
 #[derive(Clone)]
@@ -58,13 +60,13 @@ impl Progress {
         }
         state.due = now + state.style.pause();
         if state.style == Style::Lines {
-            eprintln!("f9: {}", line(usize::MAX));
+            to_stderr(format_args!("f9: {}", line(usize::MAX)));
             return;
         }
         // One column less than there is: writing into the last one makes some terminals begin a new line.
         let width = terminal_width().saturating_sub(1);
         let line: String = line(width).chars().take(width).collect();
-        eprint!("\r\x1b[K{line}");
+        draw(format_args!("\r\x1b[K{line}"));
         state.drawn = true;
     }
 
@@ -72,7 +74,7 @@ impl Progress {
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         if std::mem::take(&mut state.drawn) {
-            eprint!("\r\x1b[K");
+            draw(format_args!("\r\x1b[K"));
         }
     }
 
@@ -99,6 +101,37 @@ impl Progress {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader that shows how much of it was read.
+pub(crate) struct Watched<R> {
+    inner: R,
+    progress: Progress,
+    what: String,
+    done: u64,
+    total: Option<u64>,
+}
+
+impl<R: Read> Watched<R> {
+    /// `what` is shown; `total` is how much there is, if that is known.
+    pub(crate) fn new(inner: R, progress: &Progress, what: impl Display, total: Option<u64>) -> Self {
+        Self { inner, progress: progress.clone(), what: one_line(&what.to_string()), done: 0, total }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.done += count as u64;
+        self.progress.show(|_| match self.total {
+            None => format!("{}: {}", self.what, human(self.done)),
+            Some(total) => {
+                let percent = percent(self.done, total);
+                format!("{}: {percent}%, {} of {}", self.what, human(self.done), human(total))
+            }
+        });
+        Ok(count)
     }
 }
 

@@ -1,11 +1,13 @@
 //! The commands on what a remote has, and on conflicts with it.
 
-use std::{env, fs, process::Command};
+use std::{env, fs, path::Path, process::Command};
 
-use f9_host::{Backend, BackendPath, Content, Error, ErrorKind, FileBackend, Result, serde_json};
+use f9_host::{
+    Backend, BackendPath, Bytes, Content, Error, ErrorKind, FileBackend, FileInfo, Result, serde_json,
+};
 
 use super::{
-    args::{Resolve, Search},
+    args::{Resolve, Search, Side},
     files::open_source,
     output::Output,
     session::Session,
@@ -41,62 +43,65 @@ pub(crate) fn conflicts(name: Option<&str>, session: &Session<'_>, output: &mut 
 pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(&args.path)?;
     let sync = place.backend.sync_backend()?;
-    let info = match &args.side {
-        side if side.local => return sync.conflict_accept_local(&place.path),
-        side if side.remote => return sync.conflict_accept_remote(&place.path),
-        side => match &side.with {
-            Some(file) => {
-                let mut source = open_source(file, session.cancel())?;
-                sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?
-            }
-            None => {
-                sync.conflict_resolve(&place.path, Content::Bytes(&edited(&place.backend, &place.path)?))?
-            }
-        },
-    };
-    output.info(&info)
+    match &args.side {
+        side if side.local => sync.conflict_accept_local(&place.path),
+        side if side.remote => sync.conflict_accept_remote(&place.path),
+        Side { with: Some(file), .. } => {
+            let mut source = open_source(file, session.cancel())?;
+            output.info(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
+        }
+        _ => output.info(&resolve_by_editing(&place.backend, &place.path)?),
+    }
 }
 
-/// What the person's editor makes of what is here.
-fn edited(backend: &Backend, path: &BackendPath) -> Result<Vec<u8>> {
-    let conflicts = backend.sync_backend()?.conflict_report()?;
-    if !conflicts.iter().any(|conflict| conflict.path == *path) {
+/// Settles a conflict with what the person's editor makes of what is here.
+fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<FileInfo> {
+    let sync = backend.sync_backend()?;
+    if !sync.conflict_report()?.iter().any(|conflict| conflict.path == *path) {
         return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
             .at(path)
             .hint("`f9 conflicts` lists them"));
     }
     let before = match FileBackend::read(backend, path) {
-        Err(error) if error.is_not_found() => Default::default(), // deleted here
+        Err(error) if error.is_not_found() => Bytes::new(), // deleted here
         content => content?,
     };
-    // The name's end tells the editor what it is.
-    let name = path.name().unwrap_or_default();
     let directory = tempfile::Builder::new().prefix("f9-resolve-").tempdir()?;
-    let file = directory.path().join(name);
+    // Named as it is, so that the editor knows what it is.
+    let file = directory.path().join(path.name().unwrap_or_default());
     fs::write(&file, &before)?;
+    let settled = edit(&file).and_then(|content| sync.conflict_resolve(path, Content::Bytes(&content)));
+    settled.map_err(|error| {
+        let error = error.at(path);
+        if fs::read(&file).is_ok_and(|after| after == before) {
+            return error;
+        }
+        // Work that somebody has done is not thrown away.
+        let kept = directory.keep().join(path.name().unwrap_or_default());
+        error.hint(format!("the conflict stays open; go on with {0}, and --with {0}", kept.display()))
+    })
+}
+
+/// Lets the person edit a file. Answers its content.
+fn edit(file: &Path) -> Result<Vec<u8>> {
     let editor = env::var_os("VISUAL").or_else(|| env::var_os("EDITOR")).unwrap_or_else(|| "vi".into());
     // As git does: the variable may hold arguments, so a shell takes it apart.
-    let status = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{} \"$@\"", editor.to_string_lossy()))
-        .arg(&editor)
-        .arg(&file)
-        .status()
-        .map_err(|error| Error::from(error).hint("set VISUAL or EDITOR to an editor"))?;
+    let mut script = editor.clone();
+    script.push(" \"$@\"");
+    let status = Command::new("sh").arg("-c").arg(script).arg(&editor).arg(file).status();
+    let status = status.map_err(|error| Error::from(error).hint("set VISUAL or EDITOR to an editor"))?;
     if !status.success() {
-        let message = format!("the editor {} ended with {status}; the conflict stays open", editor.display());
-        return Err(Error::new(ErrorKind::Other, message).at(path).hint("set VISUAL or EDITOR to an editor"));
+        let message =
+            format!("the editor `{}` ended with {status}; the conflict stays open", editor.display());
+        return Err(Error::new(ErrorKind::Other, message).hint("set VISUAL or EDITOR to an editor"));
     }
-    let after = fs::read(&file)?;
-    if has_conflict_markers(&after) {
-        return Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "there are conflict markers left; the conflict stays open",
-        )
-        .at(path)
-        .hint("edit it again, and take out the lines with <<<<<<<, ======= and >>>>>>>"));
+    let content = fs::read(file)?;
+    if has_conflict_markers(&content) {
+        let message = "there are conflict markers left; the conflict stays open";
+        return Err(Error::new(ErrorKind::InvalidOperation, message)
+            .hint("edit it again, and take out the lines with <<<<<<<, ======= and >>>>>>>"));
     }
-    Ok(after)
+    Ok(content)
 }
 
 /// Lines that start and end a conflict in git's way of writing one.

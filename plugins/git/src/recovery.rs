@@ -17,8 +17,8 @@ impl Repo {
     pub(crate) fn recover(&self, interrupted: Option<SystemTime>) -> Result<()> {
         if let Some(began) = interrupted {
             remove_stale(self.lock_files().iter().map(PathBuf::as_path), began)?;
-            self.worktree.clear_spool()?;
         }
+        self.worktree.clear_spool()?;
         let Some(step) = self.journal.read()? else { return Ok(()) };
         log::info!("finishing an interrupted operation: {step:?}");
         match step {

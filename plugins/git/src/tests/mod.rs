@@ -3,6 +3,8 @@
 mod conflicts;
 mod files;
 mod http;
+mod interrupted;
+mod kill;
 mod opening;
 mod ssh;
 mod support;

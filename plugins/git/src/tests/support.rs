@@ -19,7 +19,10 @@ pub(crate) struct Site {
 impl Site {
     /// A remote without commits.
     pub(crate) fn empty() -> Self {
-        let site = Self { dir: tempfile::tempdir().unwrap() };
+        // In memory where that is possible: these tests make many small files, and a busy disk takes its time.
+        let memory = Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let site = Self { dir: dir.unwrap() };
         git(site.dir.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "remote.git"]);
         site
     }
@@ -41,7 +44,7 @@ impl Site {
 
     pub(crate) fn options(&self, name: &str) -> serde_json::Value {
         serde_json::json!({
-            "remote_url": self.remote(), "path": self.path(name), "timeout": 10,
+            "remote_url": self.remote(), "path": self.path(name), "timeout": 30,
             "author_name": "Tester", "author_email": "tester@example.com",
         })
     }

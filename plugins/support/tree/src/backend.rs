@@ -12,7 +12,7 @@ use rustix::{
 use crate::{
     Tree, append,
     draft::{Draft, Rule, Spot, read_all},
-    errors::{already_exists, contended, failure, is_a_directory},
+    errors::{already_exists, contended, failure},
     listing::Listing,
     read::{self, FileReader},
     rename::Source,
@@ -44,7 +44,7 @@ impl FileBackend for Tree {
 
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
         self.on(path, || match mode {
-            UpdateMode::Replace => self.replace(path, content),
+            UpdateMode::Replace => self.put(path, content, Rule::Replace, "update the file"),
             UpdateMode::Append => Ok(append::append(self, not_root(path)?, content)?.info(path)),
         })
     }
@@ -117,28 +117,6 @@ impl Tree {
                 read_all(reader, |piece| draft.write(piece, doing))?;
                 draft.commit(self, path, None, rule, doing)
             }
-        }
-    }
-
-    /// Replaces what is at `path` or, where that is a link, the file that it leads to.
-    fn replace(&self, path: &BackendPath, content: Content<'_>) -> Result<FileInfo> {
-        let doing = "update the file";
-        let target = self.target(path, doing)?;
-        let mut info = self.put(target.as_ref().unwrap_or(path), content, Rule::Replace, doing)?;
-        info.path = path.clone();
-        Ok(info)
-    }
-
-    /// Where the link at `path` leads; `None` if it is no link.
-    fn target(&self, path: &BackendPath, doing: &str) -> Result<Option<BackendPath>> {
-        let (parent, name) = path.split()?;
-        let folder = self.root().folder(parent, doing)?;
-        if !Stat::at(&folder, name).map_err(|errno| failure(doing, errno))?.is_link() {
-            return Ok(None);
-        }
-        match self.root().without_links(path.as_str(), doing)? {
-            plain if plain.is_empty() => Err(is_a_directory(doing)),
-            plain => BackendPath::parse(&plain).map(Some),
         }
     }
 

@@ -1,6 +1,6 @@
 //! New content on its way to its name: invisible until it is whole.
 
-use std::io::Read;
+use std::{borrow::Cow, io::Read};
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileKind, Result};
 use rustix::{
@@ -42,14 +42,16 @@ impl Rule {
 
 /// Where content goes, and what is there now.
 #[derive(Debug)]
-pub(crate) struct Spot<'t> {
-    folder: Folder<'t>,
+pub(crate) struct Spot<'a> {
+    folder: Folder<'a>,
+    name: Cow<'a, str>,
     old: Option<Stat>,
 }
 
-impl<'t> Spot<'t> {
-    /// Looks at `path`, with its parents made if the rule is to make something new.
-    pub(crate) fn find(tree: &'t Tree, path: &BackendPath, rule: Rule, doing: &str) -> Result<Self> {
+impl<'a> Spot<'a> {
+    /// Looks at `path`: with its parents made, if the rule is to make something new, and where a link leads, if the rule
+    /// is to change what exists.
+    pub(crate) fn find(tree: &'a Tree, path: &'a BackendPath, rule: Rule, doing: &str) -> Result<Self> {
         let (parent, name) = path.split()?;
         let folder = match rule {
             Rule::Replace => tree.root().folder(parent, doing)?,
@@ -57,26 +59,49 @@ impl<'t> Spot<'t> {
         };
         // What must be new is seen to be when it gets its name.
         let old = if rule == Rule::New { None } else { replaceable(&folder, name, rule, doing)? };
-        Ok(Self { folder, old })
+        if rule == Rule::Replace && old.as_ref().is_some_and(Stat::is_link) {
+            return Self::follow(tree, path, doing);
+        }
+        Ok(Self { folder, name: name.into(), old })
+    }
+
+    /// Looks where the link at `path` leads.
+    fn follow(tree: &'a Tree, path: &BackendPath, doing: &str) -> Result<Self> {
+        for _ in attempts() {
+            let plain = tree.root().without_links(path.as_str(), doing)?;
+            if plain.is_empty() {
+                return Err(is_a_directory(doing));
+            }
+            let (parent, name) = plain.rsplit_once('/').unwrap_or(("", &plain));
+            let folder = tree.root().folder(parent, doing)?;
+            let old = replaceable(&folder, name, Rule::Replace, doing)?;
+            if !old.as_ref().is_some_and(Stat::is_link) {
+                return Ok(Self { folder, name: name.to_owned().into(), old });
+            }
+        }
+        Err(contended(doing))
     }
 
     /// As [`find`](Self::find), but makes nothing and refuses at once what is there and is not to be replaced: for
     /// content that takes its time to come.
-    pub(crate) fn preview(tree: &'t Tree, path: &BackendPath, rule: Rule, doing: &str) -> Result<Self> {
+    pub(crate) fn preview(tree: &'a Tree, path: &'a BackendPath, rule: Rule, doing: &str) -> Result<Self> {
+        if rule == Rule::Replace {
+            return Self::find(tree, path, rule, doing);
+        }
         let (mut parent, name) = path.split()?;
         match tree.root().folder(parent, doing) {
-            Err(error) if error.is_not_found() && rule != Rule::Replace => {}
+            Err(error) if error.is_not_found() => {}
             folder => {
                 let folder = folder?;
                 let old = replaceable(&folder, name, rule, doing)?;
-                return Ok(Self { folder, old });
+                return Ok(Self { folder, name: name.into(), old });
             }
         }
         loop {
             parent = parent.rsplit_once('/').map_or("", |(above, _)| above);
             match tree.root().folder(parent, doing) {
                 Err(error) if error.is_not_found() && !parent.is_empty() => {}
-                folder => return Ok(Self { folder: folder?, old: None }),
+                folder => return Ok(Self { folder: folder?, name: name.into(), old: None }),
             }
         }
     }
@@ -160,25 +185,19 @@ impl Draft {
         copy_content(from, &self.fd, size).map_err(|errno| failure(doing, errno))
     }
 
-    /// Gives the file these permissions, less what the process masks.
-    pub(crate) fn set_mode(&self, mode: u32, doing: &str) -> Result<()> {
-        fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))
-    }
-
     /// Makes the content that of the file at `path`, in one step. `spot` is where that is, if it was looked at a moment
     /// ago.
-    pub(crate) fn commit<'t>(
+    pub(crate) fn commit<'a>(
         mut self,
-        tree: &'t Tree,
-        path: &BackendPath,
-        mut spot: Option<Spot<'t>>,
+        tree: &'a Tree,
+        path: &'a BackendPath,
+        mut spot: Option<Spot<'a>>,
         rule: Rule,
         doing: &str,
     ) -> Result<FileInfo> {
         let (mut stat, mut synced) = (self.look(doing)?, false);
-        let (_, name) = path.split()?;
         for _ in attempts() {
-            let Spot { folder, old } = match spot.take() {
+            let Spot { folder, name, old } = match spot.take() {
                 Some(spot) => spot,
                 None => Spot::find(tree, path, rule, doing)?,
             };
@@ -189,8 +208,8 @@ impl Draft {
                 fsync(&self.fd).map_err(|errno| failure(doing, errno))?;
             }
             let placed = match &old {
-                Some(old) => self.replace(tree, &folder, name, old),
-                None => self.link(tree, &folder, name),
+                Some(old) => self.replace(tree, &folder, &name, old),
+                None => self.link(tree, &folder, &name),
             };
             match placed {
                 Ok(()) => {
@@ -217,15 +236,20 @@ impl Draft {
         if !old.is_file() {
             return Ok(());
         }
+        let mut mode = old.mode;
         if stat.owner != old.owner {
-            let (user, group) = old.owner;
-            // Without the right to give files away the new content belongs to who wrote it, as with every editor.
-            let _ = fchown(&self.fd, Some(Uid::from_raw(user)), Some(Gid::from_raw(group)));
-            stat.owner = old.owner;
+            let (user, group) = (Uid::from_raw(old.owner.0), Gid::from_raw(old.owner.1));
+            // Without the right to give files away the new content belongs to who wrote it, as with every editor. What
+            // one group may do is then not for another one.
+            let kept =
+                fchown(&self.fd, Some(user), Some(group)).or_else(|_| fchown(&self.fd, None, Some(group)));
+            if kept.is_err() && stat.owner.1 != old.owner.1 {
+                mode = (mode & 0o707) | ((mode & 0o007) << 3);
+            }
         }
-        if stat.mode != old.mode {
-            self.set_mode(old.mode, doing)?;
-            stat.mode = old.mode;
+        if stat.mode != mode {
+            fchmod(&self.fd, Mode::from_raw_mode(mode)).map_err(|errno| failure(doing, errno))?;
+            stat.mode = mode;
         }
         Ok(())
     }

@@ -25,7 +25,8 @@
 //!   where the root lies. Updating the content of a link to a file replaces that file. Reading a link to nothing is
 //!   `NotFound`; a loop, or more than 40 links, is `InvalidOperation`. Nothing is followed while deleting.
 //! - **Whole or not at all**: new content has no name (`O_TMPFILE`) or a temporary one until it is complete. What
-//!   replaces a file keeps its permission bits and, where the process may give files away, its owner; other hard links
+//!   replaces a file keeps its permission bits and, where the process may give files away, its owner and group (else the
+//!   group may no more than others); other hard links
 //!   to the old file keep the old content; extended attributes are not carried over.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
@@ -38,9 +39,15 @@
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
 //!   place.
 //!
+//! It runs on Linux only. What waits for its name on another file system than the root's (a mount inside the root that has
+//! no `O_TMPFILE`) has its temporary name beside its own: hidden as well, but not swept when a process is killed over it.
+//!
 //! Moving one hard link of a file over another one changes nothing, as POSIX has it.
 
 #![forbid(unsafe_code)]
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("f9-tree needs Linux: it stands on openat2, O_TMPFILE and renameat2");
 
 mod append;
 mod backend;

@@ -29,7 +29,7 @@ use crate::{Durability, Tree, TreeOptions, resolve::Root};
 enum Resolver {
     /// With `openat2`.
     Kernel,
-    /// As on a kernel without it.
+    /// As on a kernel without it, and a file system without unnamed files.
     Walk,
 }
 
@@ -47,7 +47,11 @@ fn open(path: &Path, options: TreeOptions, resolver: Resolver) -> Tree {
     let root = Root::open(path, options.reserved).unwrap();
     match resolver {
         Resolver::Kernel => Tree::with_root(root, options),
-        Resolver::Walk => Tree::with_root(root.without_openat2(), options),
+        Resolver::Walk => {
+            let tree = Tree::with_root(root.without_openat2(), options);
+            tree.set_no_unnamed();
+            tree
+        }
     }
 }
 
@@ -83,11 +87,12 @@ impl Place {
         std::os::unix::fs::symlink(target, self.at(path)).unwrap();
     }
 
-    /// Every name in the root directory itself, hidden ones too.
+    /// Every name in the root directory itself, but for that of the temporary files.
     fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.at("")).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.retain(|name| name != ".f9-tmp");
         names.sort();
         names
     }

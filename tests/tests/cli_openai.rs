@@ -1,0 +1,72 @@
+//! The command line on a vector store, whose server is as strict as the real one.
+
+use f9_openai_server::{API_KEY, Route, Server};
+use f9_tests::{shell::Shell, text};
+use serde_json::{Value, json};
+
+/// `plain:` is a directory, `docs:` a vector store.
+fn shell_on(server: &Server) -> Shell {
+    let shell = Shell::new(&[]);
+    let docs = json!({
+        "backend": "openai", "base_url": server.base_url(), "vector_store_id": server.vector_store(),
+        "api_key": {"$file": shell.path("key")},
+    });
+    let connections = json!({"docs": docs, "plain": {"backend": "local", "root": shell.path("plain")}});
+    shell.write("key", format!("{API_KEY}\n"));
+    shell.write("connections.json", connections.to_string());
+    shell
+}
+
+fn how_many() -> usize {
+    if std::env::var_os("F9_FULL").is_some() { 10_000 } else { 40 }
+}
+
+#[test]
+fn a_directory_is_mirrored_into_a_vector_store_and_nothing_is_uploaded_twice() {
+    let server = Server::start();
+    let shell = shell_on(&server);
+    let count = how_many();
+    (0..count).for_each(|i| shell.write(&format!("plain/{}/{i}.txt", i % 5), format!("number {i}\n")));
+    shell.write("plain/empty", "");
+    shell.write("plain/bytes.bin", [0, 159, 146, 150]);
+    let mirror = || -> Value {
+        let printed = shell.ok(["--json", "mirror", "plain:", "docs:copy"]);
+        serde_json::from_str(printed.lines().last().unwrap()).unwrap()
+    };
+    assert_eq!(mirror()["copied"], count + 2);
+    let uploads = server.count(Route::Upload);
+    assert_eq!((mirror()["same"].clone(), server.count(Route::Upload)), (json!(count + 2), uploads));
+    shell.write("plain/0/0.txt", "another");
+    assert_eq!(mirror()["copied"], 1);
+    assert_eq!(server.count(Route::Upload), uploads + 1);
+    shell.ok(["mirror", "docs:copy", "plain:back"]);
+    for name in ["0/0.txt", "1/1.txt", "empty", "bytes.bin"] {
+        let (here, back) = (shell.path(&format!("plain/{name}")), shell.path(&format!("plain/back/{name}")));
+        assert_eq!(std::fs::read(here).unwrap(), std::fs::read(back).unwrap(), "{name}");
+    }
+    assert_eq!(server.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_vector_store_is_searched() {
+    let server = Server::start();
+    let shell = shell_on(&server);
+    shell.ok(["create", "docs:rent.txt", "the rent is due on the first day of the month"]);
+    shell.ok(["create", "docs:cats.txt", "cats sleep most of the day"]);
+    let found = shell.ok(["search", "docs:", "when is the rent due"]);
+    assert!(found.starts_with("rent.txt  "), "{found}");
+    let hit: Value =
+        serde_json::from_str(shell.ok(["--json", "search", "-n", "1", "docs:", "rent"]).trim()).unwrap();
+    assert!(hit["snippet"].as_str().unwrap().contains("first day"));
+}
+
+#[test]
+fn the_key_is_shown_nowhere() {
+    let server = Server::start();
+    let shell = shell_on(&server);
+    for arguments in [["-vv", "connections", "show", "docs"], ["-vv", "connections", "check", "docs"]] {
+        let output = shell.run(arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(!text(&output.stdout).contains(API_KEY) && !text(&output.stderr).contains(API_KEY));
+    }
+}

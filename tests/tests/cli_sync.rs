@@ -1,0 +1,114 @@
+//! The commands on a remote, with git: two people, one repository, and a conflict between them.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use f9_tests::{shell::Shell, text};
+use serde_json::{Value, json};
+
+/// `ann:` and `bob:` share a repository; both have `list.txt`, and have changed it.
+fn disagreeing() -> Shell {
+    let shell = Shell::new(&[]);
+    let made = Command::new("git").args(["init", "-q", "--bare"]).arg(shell.path("remote.git")).status();
+    assert!(made.unwrap().success());
+    let clone = |name: &str| {
+        json!({
+            "backend": "git", "remote_url": shell.path("remote.git"), "path": shell.path(name),
+            "author_name": name, "author_email": format!("{name}@example.com"),
+        })
+    };
+    let connections = json!({"ann": clone("ann"), "bob": clone("bob"), "plain": {"backend": "local", "root": shell.path("plain")}});
+    shell.write("connections.json", connections.to_string());
+    shell.ok(["create", "ann:list.txt", "milk\n"]);
+    assert!(shell.ok(["push", "ann:", "-m", "Begin"]).starts_with("sent 1, received 0, now at "));
+    shell.ok(["update", "bob:list.txt", "beer\n"]);
+    shell.ok(["sync", "bob:", "-m", "Beer instead"]);
+    shell.ok(["update", "ann:list.txt", "wine\n"]);
+    let errors = shell.fails(["sync", "ann:", "-m", "Wine instead"], 6);
+    assert!(errors.contains("`f9 resolve PATH`") && errors.contains("list.txt"), "{errors}");
+    assert_eq!(shell.ok(["conflicts", "ann:"]), "UU  list.txt  (local 5 bytes, remote 5 bytes)\n");
+    shell
+}
+
+/// What both have after the conflict is concluded.
+fn concluded(shell: &Shell) -> String {
+    assert_eq!(shell.ok(["conflicts", "ann:"]), "");
+    shell.ok(["push", "ann:", "-m", "Agree"]);
+    shell.ok(["pull", "bob:"]);
+    let content = shell.ok(["read", "ann:list.txt"]);
+    assert_eq!(content, shell.ok(["read", "bob:list.txt"]));
+    content
+}
+
+fn edit_with(shell: &Shell, editor: &str) -> Output {
+    shell
+        .command(["resolve", "ann:list.txt", "--edit"])
+        .env("EDITOR", editor)
+        .env("PATH", "/usr/bin:/bin")
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_conflict_is_settled_with_one_side() {
+    for (side, content) in [("--local", "wine\n"), ("--remote", "beer\n")] {
+        let shell = disagreeing();
+        shell.ok(["resolve", "ann:list.txt", side]);
+        assert_eq!(concluded(&shell), content);
+    }
+}
+
+#[test]
+fn a_conflict_is_settled_with_a_file() {
+    let shell = disagreeing();
+    shell.write("both", "wine\nbeer\n");
+    assert_eq!(shell.ok(["resolve", "ann:list.txt", "--with", "both"]), "list.txt: 10 bytes\n");
+    assert_eq!(concluded(&shell), "wine\nbeer\n");
+}
+
+#[test]
+fn a_conflict_is_settled_in_an_editor() {
+    let shell = disagreeing();
+    // Nothing done, an editor that fails, and markers that are left: it stays open.
+    for (editor, words) in [
+        ("true", "there are conflict markers left"),
+        ("false", "the editor `false` ended with exit status: 1"),
+        ("sed -i -e s/wine/water/", "there are conflict markers left"),
+    ] {
+        let output = edit_with(&shell, editor);
+        assert!(!output.status.success() && text(&output.stderr).contains(words), "{}", text(&output.stderr));
+        if editor.starts_with("sed") {
+            // What was edited is not thrown away.
+            let kept = text(&output.stderr).trim_end().rsplit("--with ").next().unwrap();
+            assert!(fs::read_to_string(kept).unwrap().contains("water"));
+            fs::remove_dir_all(std::path::Path::new(kept).parent().unwrap()).unwrap();
+        }
+        assert!(shell.ok(["conflicts", "ann:"]).contains("list.txt"));
+    }
+    let output = edit_with(&shell, r"sed -i -e '/^[<=>]/d'");
+    assert_eq!((text(&output.stderr), text(&output.stdout)), ("", "list.txt: 10 bytes\n"));
+    assert_eq!(concluded(&shell), "wine\nbeer\n");
+    assert!(text(&edit_with(&shell, "true").stderr).contains("there is no open conflict"));
+}
+
+#[test]
+fn a_directory_is_mirrored_into_a_repository_and_out_of_it() {
+    let shell = disagreeing();
+    shell.ok(["resolve", "ann:list.txt", "--local"]);
+    concluded(&shell);
+    (0..40).for_each(|i| shell.write(&format!("plain/{}/{i}.txt", i % 3), format!("{i}\n")));
+    assert!(shell.ok(["mirror", "plain:", "ann:files"]).starts_with("copied 40 files"));
+    shell.ok(["push", "ann:", "-m", "Files"]);
+    shell.ok(["pull", "bob:"]);
+    shell.ok(["mirror", "bob:files", "plain:copy"]);
+    let listing = shell.ok(["checksum", "plain:0/0.txt", "plain:copy/0/0.txt"]);
+    let sums: Vec<_> = listing.lines().map(|line| &line[..64]).collect();
+    assert_eq!(sums[0], sums[1]);
+    let again = shell.ok(["--json", "mirror", "bob:files", "plain:copy"]);
+    assert_eq!(serde_json::from_str::<Value>(&again).unwrap()["same"], 40);
+    shell.ok(["delete", "-r", "plain:0"]);
+    shell.ok(["delete", "-r", "plain:copy"]);
+    assert!(shell.ok(["mirror", "--delete", "plain:", "ann:files"]).contains("15 deleted"));
+}
