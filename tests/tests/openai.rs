@@ -41,7 +41,7 @@ fn the_command_line_writes_reads_finds_and_deletes() {
         run(&server, ["create", "notes/sea.md", "The lighthouse keeper writes letters.\n"]);
     assert!(done, "{errors}");
     assert_eq!(run(&server, ["read", "notes/sea.md"]).1, "The lighthouse keeper writes letters.\n");
-    assert_eq!(run(&server, ["ls", "-R", "/"]).1, "notes\nnotes/sea.md\n");
+    assert_eq!(run(&server, ["ls", "-R", "/"]).1, "notes/\nnotes/sea.md\n");
     assert!(run(&server, ["search", "lighthouse"]).1.contains("notes/sea.md"));
     assert!(run(&server, ["delete", "-r", "notes"]).0);
     assert!(server.files().is_empty());

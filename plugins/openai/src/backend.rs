@@ -68,7 +68,7 @@ impl FileBackend for OpenAi {
                 }
                 Some(Node::File(_)) if options.overwrite => return Err(not_a_directory(path)),
                 Some(_) => return Err(already_exists(path)),
-                None => Present::of(index.entries(path, false), None),
+                None => Present::of(index.committed(path, false), None),
             }
         };
         Upload::new(Arc::clone(&self.0), path.clone(), &present).commit_directory(present)
@@ -86,7 +86,7 @@ impl FileBackend for OpenAi {
         let _lock = self.0.locks.lock(path);
         let (version, entries) = {
             let index = self.0.catalog.look(&self.0.api, path)?;
-            (find_file(&index, path)?, index.entries(path, false))
+            (find_file(&index, path)?, index.committed(path, false))
         };
         let present = Present::of(entries, Some(version.commit.created));
         let mut upload = Upload::new(Arc::clone(&self.0), path.clone(), &present);

@@ -1,7 +1,7 @@
 //! What is in the store, by path: one listing, and this process's own changes laid over it.
 
 use std::{
-    collections::{BTreeMap, HashMap, btree_map},
+    collections::{BTreeMap, HashMap, HashSet, btree_map},
     ops::Bound,
     time::{Duration, Instant},
 };
@@ -133,11 +133,19 @@ impl Index {
         self.below(path).filter_map(|(path, _)| Some((&**path, self.version(path)?)))
     }
 
-    /// All entries at a path and, if asked for, below it: of every version, whole or not.
-    pub(crate) fn entries(&self, path: &BackendPath, recursive: bool) -> Vec<Entry> {
+    /// The entries at a path and, if asked for, below it, of every version that was committed. What is not may be on its way,
+    /// here or elsewhere, and is not for others to remove.
+    pub(crate) fn committed(&self, path: &BackendPath, recursive: bool) -> Vec<Entry> {
         let here = self.paths.get(path.as_str()).into_iter();
         let below = recursive.then(|| self.below(path).map(|(_, entries)| entries)).into_iter().flatten();
-        here.chain(below).flat_map(BTreeMap::values).cloned().collect()
+        let mut committed = Vec::new();
+        for entries in here.chain(below) {
+            let heads = entries.values().filter(|entry| entry.record.commit.is_some());
+            let generations: HashSet<_> = heads.map(|head| &head.record.generation).collect();
+            let is_committed = |entry: &&Entry| generations.contains(&entry.record.generation);
+            committed.extend(entries.values().filter(is_committed).cloned());
+        }
+        committed
     }
 
     /// Every entry there is.
@@ -240,6 +248,10 @@ mod tests {
         assert_eq!(ids(&index, "a"), ["old0"]);
         index.remove("old0");
         assert!(index.node(&path("a")).is_none(), "parts without a commit are nothing");
+        assert!(
+            index.committed(&path("a"), true).is_empty() && index.all().count() == 1,
+            "and nobody else's to remove"
+        );
     }
 
     #[test]
@@ -294,7 +306,7 @@ mod tests {
         assert!(index.node(&path("a/bb")).is_none());
         let below: Vec<_> = index.descendants(&path("a")).map(|(path, _)| path.to_owned()).collect();
         assert_eq!(below, ["a/b/c"]);
-        assert_eq!(index.entries(&path("a"), true).len(), 1);
+        assert_eq!(index.committed(&path("a"), true).len(), 1);
         assert_eq!(index.all().count(), 2);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn remove(store: &Arc<Store>, path: &BackendPath, recursive: bool) ->
                 .at(path)
                 .hint("delete what is in it, or ask for a recursive delete"));
         }
-        in_order(index.entries(path, true))
+        in_order(index.committed(path, true))
     };
     if let Some(parent) = parent {
         keep_directory(store, &parent, path)?;

@@ -1,7 +1,7 @@
 //! What interrupted runs left behind.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -74,7 +74,8 @@ fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
     let files = uploaded_files(store)?;
     let mut orphans = Vec::new();
     let index = store.catalog.look_afresh(&store.api, &BackendPath::root())?;
-    orphans.extend(entries_of_no_file(&index).filter(|orphan| is_old(orphan.created_at)));
+    let belong_nowhere = entries_of_no_file(&index).filter(|(_, touched)| is_old(*touched));
+    orphans.extend(belong_nowhere.map(|(orphan, _)| orphan));
     for (file_id, filename, created_at) in files {
         let attached = index.entry(&file_id).is_some() || store.catalog.is_foreign(&file_id);
         if !attached && is_old(created_at) {
@@ -95,8 +96,14 @@ fn min_age(arguments: &Value) -> Result<f64> {
     })
 }
 
-/// Entries of the store that are part of no version anybody can see.
-fn entries_of_no_file(index: &Index) -> impl Iterator<Item = Orphan> {
+/// Entries of the store that are part of no version anybody can see, and when the version that they were to be part of was
+/// last added to: the first parts of a large upload are older than the rest.
+fn entries_of_no_file(index: &Index) -> impl Iterator<Item = (Orphan, f64)> {
+    let mut touched: HashMap<_, f64> = HashMap::new();
+    for entry in index.all() {
+        let last = touched.entry(&entry.record.generation).or_default();
+        *last = last.max(entry.created_at);
+    }
     let committed: HashSet<_> = index
         .all()
         .filter(|entry| entry.record.commit.is_some())
@@ -114,7 +121,7 @@ fn entries_of_no_file(index: &Index) -> impl Iterator<Item = Orphan> {
         } else {
             return None;
         };
-        Some(orphan(entry, reason))
+        Some((orphan(entry, reason), touched[&record.generation]))
     })
 }
 
@@ -140,4 +147,29 @@ fn uploaded_files(store: &Store) -> Result<Vec<(String, String, f64)>> {
         }
     }
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use f9_plugin_api::BackendPath;
+
+    use super::*;
+    use crate::record::{Digest, Generation, Record, Storage};
+
+    #[test]
+    fn the_first_parts_of_an_upload_are_as_old_as_its_last() {
+        let generation = Generation::after(None);
+        let part = |part, created_at| {
+            let (path, generation) = (BackendPath::parse("large").unwrap(), generation.clone());
+            let (digest, storage) = (Digest::of(b""), Storage::Armor);
+            let record =
+                Record { path, generation, part, length: 0, digest, storage, text: false, commit: None };
+            Entry { id: format!("file-{part}"), status: Status::Completed, created_at, known: true, record }
+        };
+        let mut index = Index::default();
+        index.replace(vec![part(0, 100.0), part(1, 5000.0)]);
+        let found: Vec<_> =
+            entries_of_no_file(&index).map(|(orphan, touched)| (orphan.file_id, touched)).collect();
+        assert_eq!(found, [("file-0".to_owned(), 5000.0), ("file-1".to_owned(), 5000.0)]);
+    }
 }

@@ -28,7 +28,7 @@ const IN_FLIGHT: usize = 4;
 /// What a new version takes the place of.
 #[derive(Debug, Default)]
 pub(crate) struct Present {
-    /// Everything at the path, of every version.
+    /// Everything at the path, of every committed version.
     entries: Vec<Entry>,
     newest: Option<Generation>,
     created: Option<SystemTime>,
@@ -53,7 +53,7 @@ pub(crate) fn check_free(store: &Store, path: &BackendPath, overwrite: bool) -> 
         Some(_) => return Err(already_exists(path)),
         None => None,
     };
-    Ok(Present::of(index.entries(path, false), created))
+    Ok(Present::of(index.committed(path, false), created))
 }
 
 /// A version in the making. Dropped before it is committed, it leaves nothing behind.

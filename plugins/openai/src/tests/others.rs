@@ -1,12 +1,12 @@
 //! A store that others write to as well, with f9 or without.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use f9_openai_server::{Server, Settings};
 use f9_plugin_api::{DeleteOptions, ErrorKind, FileBackend, ListOptions, UpdateMode};
 use serde_json::{Map, Value, json};
 
-use super::{noise, open, open_with, path, put, read};
+use super::{noise, open, open_with, overwriting, path, put, read};
 use crate::backend::OpenAi;
 
 fn names(backend: &OpenAi) -> Vec<String> {
@@ -98,6 +98,46 @@ fn two_creators_at_once_leave_one_version_that_everybody_sees() {
     assert_eq!(read(&open(&server), "file").unwrap(), b"two");
     one.delete(&path("file"), DeleteOptions::default()).unwrap();
     assert_eq!(server.files().len(), 0, "all versions go");
+}
+
+#[test]
+fn the_last_of_two_streams_to_be_committed_is_the_file() {
+    let server = Server::start();
+    let backend = open(&server);
+    let (first, second) = (noise(3_000_000), noise(2_000_000));
+    let mut one = backend.open_write(&path("file"), overwriting()).unwrap();
+    one.write_all(&first).unwrap();
+    let mut two = backend.open_write(&path("file"), overwriting()).unwrap();
+    two.write_all(&second).unwrap();
+    two.commit().unwrap();
+    assert!(read(&open(&server), "file").unwrap() == second);
+    one.commit().unwrap();
+    assert!(read(&backend, "file").unwrap() == first);
+    assert!(read(&open(&server), "file").unwrap() == first);
+    assert_eq!(server.files().len(), 3, "the parts of the other are gone");
+}
+
+#[test]
+fn a_delete_does_not_take_the_parts_of_a_stream_that_is_still_written() {
+    let server = Server::start();
+    let (backend, other) = (open(&server), open(&server));
+    put(&backend, "dir/file", b"old").unwrap();
+    let mut writer = backend.open_write(&path("dir/file"), overwriting()).unwrap();
+    writer.write_all(&noise(3_000_000)).unwrap();
+    other.delete(&path("dir"), DeleteOptions::default().recursive(true)).unwrap();
+    writer.commit().unwrap();
+    assert!(read(&open(&server), "dir/file").unwrap() == noise(3_000_000));
+}
+
+#[test]
+fn a_stream_that_is_dropped_leaves_nothing() {
+    let server = Server::start();
+    let backend = open(&server);
+    let mut writer = backend.open_write(&path("file"), overwriting()).unwrap();
+    writer.write_all(&noise(3_000_000)).unwrap();
+    assert!(!server.files().is_empty());
+    drop(writer);
+    assert!(server.files().is_empty());
 }
 
 #[test]
