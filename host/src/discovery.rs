@@ -7,7 +7,7 @@ use std::{
 };
 
 use f9_plugin_api::{Error, ErrorKind, nearest};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Manifest, PluginName, Refusal, RefusalCode, library::Library};
 
@@ -16,6 +16,7 @@ use crate::{Manifest, PluginName, Refusal, RefusalCode, library::Library};
 #[non_exhaustive]
 pub struct PluginDir {
     /// Where it is.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// Why it cannot be searched, if it cannot ("no such directory").
     pub problem: Option<String>,
@@ -28,11 +29,17 @@ pub struct PluginFile {
     /// The plugin's name, as the file's name tells.
     pub name: String,
     /// The file.
+    #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
     /// What it says of itself, if it is usable.
     pub manifest: Option<Manifest>,
     /// Why it is not used, if it is not.
     pub refusal: Option<Refusal>,
+}
+
+/// JSON is Unicode, paths need not be: what is not is replaced.
+fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 /// The file's name of a plugin: `libf9_backend_git.so` on Linux.
@@ -56,9 +63,10 @@ pub(crate) fn default_dirs() -> Vec<PathBuf> {
             dirs.push(prefix.join("lib/f9/plugins"));
         }
     }
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
-    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
-    dirs.extend(data.or_else(home).map(|data| data.join("f9/plugins")));
+    // A relative one would let whoever fills the working directory say which code is run.
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let data = absolute("XDG_DATA_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/share")));
+    dirs.extend(data.map(|data| data.join("f9/plugins")));
     if cfg!(unix) {
         dirs.extend(["/usr/local/lib/f9/plugins", "/usr/lib/f9/plugins"].map(PathBuf::from));
     }

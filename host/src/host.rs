@@ -105,12 +105,11 @@ pub struct HostBuilder {
 }
 
 impl HostBuilder {
-    /// Searches a directory, after those named before and ahead of the default ones.
+    /// Searches a directory, after those named before and ahead of the default ones. An empty path names none.
     #[must_use]
     pub fn plugin_dir(mut self, dir: impl Into<PathBuf>) -> Self {
-        let dir = dir.into();
         // The system's loader would look for a path without a directory in places of its own.
-        self.dirs.push(std::path::absolute(&dir).unwrap_or(dir));
+        self.dirs.extend(std::path::absolute(dir.into()));
         self
     }
 

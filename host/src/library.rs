@@ -17,6 +17,9 @@ use crate::{Manifest, PluginName, Refusal, RefusalCode};
 /// Longer manifests are not read.
 const MAX_MANIFEST: u64 = 64 << 10;
 
+/// More memory than this is no library's.
+const MAX_SEGMENT: u64 = 4 << 30;
+
 /// A library file that was opened once: what is checked is what is loaded, whatever its path leads to meanwhile.
 #[derive(Debug)]
 pub(crate) struct Library {
@@ -102,14 +105,25 @@ fn native_architecture() -> Option<Architecture> {
     }
 }
 
+/// What a broken copy breaks. Bytes that somebody changed on purpose are not found so: for that, compare a checksum.
 fn check_complete<'data>(object: &impl Object<'data>, length: u64) -> Result<(), Refusal> {
+    let mut mapped = 0;
     for segment in object.segments() {
         let (start, size) = segment.file_range();
-        if start.checked_add(size).is_none_or(|end| end > length) {
-            let end = start.saturating_add(size);
+        let end = start.saturating_add(size);
+        if end > length {
             let detail = format!("it is cut off: it should have at least {end} bytes and has {length}");
             return Err(Refusal::new(RefusalCode::Truncated, detail));
         }
+        // Segments lie in memory in their order, each with room for what the file has of it, on the pages of the file.
+        let (address, room) = (segment.address(), segment.size());
+        let aligned = start.wrapping_sub(address).is_multiple_of(segment.align().max(1));
+        let sane = address >= mapped && room >= size && room <= MAX_SEGMENT && (size == 0 || aligned);
+        if !sane {
+            let detail = format!("it is damaged: its segment at {address:#x} cannot be loaded");
+            return Err(Refusal::new(RefusalCode::Truncated, detail));
+        }
+        mapped = address.saturating_add(room);
     }
     Ok(())
 }

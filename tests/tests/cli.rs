@@ -217,3 +217,62 @@ fn verbose_tells_the_causes_and_the_facts() {
     );
     drop(root);
 }
+
+#[test]
+fn a_connection_in_the_wrong_place_is_not_echoed() {
+    let connection = r#"{"backend": "git", "password": "hunter2"}"#;
+    let at = format!("@{connection}");
+    let wrong: [&[&str]; 4] = [
+        &[connection, "info", "/"],
+        &["info", "/", connection],
+        &["--json", connection],
+        &["-c", &at, "info", "/"],
+    ];
+    for arguments in wrong {
+        let output = f9().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!text(&output.stderr).contains("hunter2"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn an_exit_code_does_not_depend_on_whether_the_error_can_be_told() {
+    let root = Root::new();
+    let full = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = f9();
+    command.arg("-c").arg(root.connection.to_string()).args(["read", "nope"]);
+    assert_eq!(command.stderr(full()).status().unwrap().code(), Some(3));
+    assert_eq!(f9().arg("bogus").stderr(full()).status().unwrap().code(), Some(2));
+}
+
+#[test]
+fn with_json_all_of_stderr_is_json() {
+    let connection = json!({"backend": "panicking", "at": "open"});
+    let mut command = f9();
+    command.arg("--plugin-dir").arg(f9_tests::example_dir());
+    let output = command.args(["--json", "-c", &connection.to_string(), "info", "/"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(8));
+    let lines: Vec<Value> =
+        text(&output.stderr).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (&lines[0]["log"]["level"], &lines[1]["error"]["kind"]),
+        (&json!("error"), &json!("panicked"))
+    );
+}
+
+#[test]
+fn the_working_directory_is_no_place_for_plugins_unless_it_is_named() {
+    let here = TempDir::new().unwrap();
+    let local = "libf9_backend_memory.so";
+    for dir in [here.path().to_owned(), here.path().join(".local/share/f9/plugins")] {
+        fs::create_dir_all(&dir).unwrap();
+        fs::copy(f9_tests::example_dir().join(local), dir.join(local)).unwrap();
+    }
+    for (name, value) in
+        [("F9_PLUGIN_PATH", ""), ("F9_PLUGIN_PATH", ":"), ("HOME", ""), ("HOME", "."), ("XDG_DATA_HOME", "")]
+    {
+        let mut command = f9();
+        command.current_dir(&here).env(name, value).args(["-c", r#"{"backend": "memory"}"#, "info", "/"]);
+        assert_eq!(command.output().unwrap().status.code(), Some(8), "{name}={value}");
+    }
+}

@@ -1,7 +1,5 @@
 //! How failures are told, and the exit codes they end with.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{io, process::ExitCode};
 
 use f9_host::{
@@ -9,7 +7,7 @@ use f9_host::{
     serde_json::{self, Value, json},
 };
 
-use super::output::output_failed;
+use super::output::{output_failed, to_stderr};
 
 /// What to do, in the words of this program where the library has others.
 pub(crate) fn advice(error: &Error) -> Option<&str> {
@@ -57,19 +55,37 @@ pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
 
 /// Arguments that make no sense, or a request for help.
 pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    if json && error.use_stderr() {
-        let text = error.to_string();
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    if !error.use_stderr() {
+        return match error.print() {
+            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
+                to_stderr(format_args!("f9: {}", output_failed(failed)));
+                ExitCode::FAILURE
+            }
+            _ => code,
+        };
+    }
+    let text = without_connection(error.to_string());
+    if json {
         let text = text.strip_prefix("error: ").unwrap_or(&text);
         let message =
             text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-        eprintln!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}}));
-    } else if let Err(failed) = error.print()
-        && failed.kind() != io::ErrorKind::BrokenPipe
-    {
-        eprintln!("f9: {}", output_failed(failed));
-        return ExitCode::FAILURE;
+        to_stderr(format_args!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}})));
+    } else {
+        to_stderr(format_args!("{}", text.trim_end()));
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    code
+}
+
+/// The text of a wrong usage quotes what was typed. A connection in the wrong place may hold a secret.
+fn without_connection(text: String) -> String {
+    match (text.find('{'), text.rfind('}')) {
+        (Some(start), Some(end)) if start < end => {
+            let hint = "a connection is given with -c";
+            format!("{}{{…}}{}\n\n  tip: {hint}\n", &text[..start], &text[end + 1..])
+        }
+        _ => text,
+    }
 }
 
 /// Whether nobody reads on what is printed.

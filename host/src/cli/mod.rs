@@ -87,9 +87,9 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
-    let (logged, shown) = (progress.clone(), progress.clone());
+    let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| output::log(record, &logged))
+        .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(stop.token().clone());
     for dir in &args.plugin_dir {

@@ -1,7 +1,5 @@
 //! What is printed, and the exit code.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
     env,
     io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
@@ -134,7 +132,7 @@ impl Output {
     pub(crate) fn tell(&self, error: &Error) {
         self.progress.clear();
         if self.json {
-            eprintln!("{}", json!({"error": error_json(error)}));
+            to_stderr(format_args!("{}", json!({"error": error_json(error)})));
             return;
         }
         let mut line = String::new();
@@ -148,9 +146,9 @@ impl Output {
         }
         line.extend(advice(error).map(|advice| format!("; {advice}")));
         let program = paint("f9:", RED, self.paint_stderr);
-        eprintln!("{program} {}", one_line(&line));
+        to_stderr(format_args!("{program} {}", one_line(&line)));
         for cause in error.causes().filter(|_| self.verbose) {
-            eprintln!("  caused by: {}", one_line(&cause));
+            to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
     }
 
@@ -296,12 +294,13 @@ impl Output {
         if self.json {
             return self.json_line(file);
         }
-        let (name, path) = (&file.name, file.path.display());
+        // Whatever a file that was not even run says of itself stays on its line.
+        let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
         match (&file.manifest, &file.refusal) {
             (Some(manifest), _) => {
-                let capabilities = manifest.capabilities.join(", ");
-                self.line(format_args!("{name} {}: {}", manifest.version, one_line(&manifest.description)))?;
-                self.line(format_args!("  {path} [{capabilities}]"))
+                let line = format!("{name} {}: {}", manifest.version, manifest.description);
+                self.line(format_args!("{}", one_line(&line)))?;
+                self.line(format_args!("  {path} [{}]", one_line(&manifest.capabilities.join(", "))))
             }
             (None, refusal) => {
                 let why = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -320,7 +319,7 @@ impl Output {
         self.line(format_args!("{}searched:", if nothing_found { "no plugin found; " } else { "" }))?;
         for dir in dirs {
             let problem = dir.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            self.line(format_args!("  {}{problem}", dir.path.display()))?;
+            self.line(format_args!("  {}{problem}", one_line(&dir.path.display().to_string())))?;
         }
         Ok(())
     }
@@ -378,9 +377,24 @@ pub(crate) fn one_line(text: &str) -> String {
     line
 }
 
-/// A log record of a plugin.
-pub(crate) fn log(record: &log::Record<'_>, progress: &Progress) {
+/// A log record of a plugin: with `--json` an object, as everything on stderr then is.
+pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
     progress.clear();
     let level = record.level().as_str().to_lowercase();
-    eprintln!("f9: {level}: {}: {}", record.target(), one_line(&record.args().to_string()));
+    let message = record.args().to_string();
+    if json {
+        let record = json!({"level": level, "target": record.target(), "message": message});
+        return to_stderr(format_args!("{}", json!({"log": record})));
+    }
+    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
+}
+
+/// A line on stderr.
+pub(crate) fn to_stderr(line: std::fmt::Arguments<'_>) {
+    draw(format_args!("{line}\n"));
+}
+
+/// Text on stderr. If nobody can be told, the exit code still tells.
+pub(crate) fn draw(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().write_fmt(text);
 }

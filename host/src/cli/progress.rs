@@ -1,7 +1,5 @@
 //! How far the work has come, on standard error: one line that changes on a terminal, a line now and then elsewhere.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
     fmt::Display,
     io::{self, IsTerminal, Read},
@@ -11,7 +9,10 @@ use std::{
 
 use f9_host::Progress as PluginProgress;
 
-use super::{output::one_line, sizes::human};
+use super::{
+    output::{draw, one_line, to_stderr},
+    sizes::human,
+};
 
 /// Shared by all who write to standard error, so that a line that changes is out of the way of those that stay.
 #[derive(Clone)]
@@ -59,13 +60,13 @@ impl Progress {
         }
         state.due = now + state.style.pause();
         if state.style == Style::Lines {
-            eprintln!("f9: {}", line(usize::MAX));
+            to_stderr(format_args!("f9: {}", line(usize::MAX)));
             return;
         }
         // One column less than there is: writing into the last one makes some terminals begin a new line.
         let width = terminal_width().saturating_sub(1);
         let line: String = line(width).chars().take(width).collect();
-        eprint!("\r\x1b[K{line}");
+        draw(format_args!("\r\x1b[K{line}"));
         state.drawn = true;
     }
 
@@ -73,7 +74,7 @@ impl Progress {
     pub(crate) fn clear(&self) {
         let mut state = self.state();
         if std::mem::take(&mut state.drawn) {
-            eprint!("\r\x1b[K");
+            draw(format_args!("\r\x1b[K"));
         }
     }
 

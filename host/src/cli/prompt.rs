@@ -1,12 +1,13 @@
 //! Questions to the person at the terminal; on a pipe, lines that are read without asking aloud.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::io::{self, BufRead, BufReader, IsTerminal};
 
 use f9_host::{CancelToken, Error, ErrorKind, Result};
 
-use super::stop::StoppableStdin;
+use super::{
+    output::{draw, to_stderr},
+    stop::StoppableStdin,
+};
 
 /// Asks on standard error and reads answers from standard input.
 pub(crate) struct Prompt {
@@ -28,14 +29,14 @@ impl Prompt {
     /// Tells something on a line of its own, if somebody is there.
     pub(crate) fn tell(&self, text: &str) {
         if self.is_terminal {
-            eprintln!("{text}");
+            to_stderr(format_args!("{text}"));
         }
     }
 
     /// The answer, without white space around it.
     pub(crate) fn ask(&mut self, question: &str) -> Result<String> {
         if self.is_terminal {
-            eprint!("{question}: ");
+            draw(format_args!("{question}: "));
         }
         Ok(self.line(question)?.trim().to_owned())
     }
@@ -45,11 +46,11 @@ impl Prompt {
         if !self.is_terminal {
             return self.line(question);
         }
-        eprint!("{question}: ");
+        draw(format_args!("{question}: "));
         let hidden = terminal::HiddenInput::new()?;
         let answer = self.line(question);
         drop(hidden);
-        eprintln!();
+        to_stderr(format_args!(""));
         answer
     }
 

@@ -150,6 +150,11 @@ fn default_file() -> Result<PathBuf> {
 
 fn parse_connection(given: &str) -> Result<Connection> {
     match given.strip_prefix('@') {
+        Some(json) if json.trim_start().starts_with('{') => Err(Error::new(
+            ErrorKind::InvalidConnection,
+            "after @ comes the name of a file, not the connection itself",
+        )
+        .hint("leave out the @")),
         Some(file) => connection_file(Path::new(file))?.parse(),
         None => given.parse(),
     }

@@ -1,7 +1,5 @@
 //! What ends a run early: Ctrl-C, and the time that was allowed.
 
-#![allow(clippy::print_stderr, reason = "the terminal is this program's")]
-
 use std::{
     io::{self, IsTerminal, Read},
     process,
@@ -14,6 +12,8 @@ use std::{
 };
 
 use f9_host::{CancelToken, Error, ErrorKind, Result};
+
+use super::output::to_stderr;
 
 /// The exit code of what Ctrl-C ended, as shells have it: 128 and the number of SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -74,7 +74,7 @@ impl Stop {
             process::exit(INTERRUPTED.into());
         }
         if io::stderr().is_terminal() {
-            eprintln!("\nf9: stopping; Ctrl-C again ends at once");
+            to_stderr(format_args!("\nf9: stopping; Ctrl-C again ends at once"));
         }
     }
 
@@ -84,7 +84,7 @@ impl Stop {
         self.cancel.cancel();
         thread::sleep(GRACE);
         super::prompt::restore_echo();
-        eprintln!("f9: {}", out_of_time(timeout));
+        to_stderr(format_args!("f9: {}", out_of_time(timeout)));
         process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
     }
 }
@@ -128,7 +128,10 @@ impl Read for StoppableStdin {
             };
             match rustix::io::read(stdin, &mut *buffer) {
                 Err(Errno::INTR | Errno::AGAIN) => {}
-                answer => return Ok(answer?),
+                answer => {
+                    let failed = |errno| Error::from(io::Error::from(errno)).at("standard input");
+                    return Ok(answer.map_err(failed)?);
+                }
             }
         }
     }

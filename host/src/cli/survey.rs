@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use f9_host::{
-    BackendPath, ChecksumAlgorithm, FileBackend, FileInfo, Glob, ListOptions, Result, serde_json::json,
+    BackendPath, ChecksumAlgorithm, ErrorKind, FileBackend, FileInfo, Glob, ListOptions, Result,
+    serde_json::json,
 };
 
 use super::{
@@ -129,6 +130,7 @@ pub(crate) fn entries(
         session.cancel().check()?;
         match entry {
             Ok(info) => infos.push(info),
+            Err(error) if error.kind() == ErrorKind::Panicked => return Err(error),
             Err(error) => output.warn(&error), // one that cannot be told does not hide the others
         }
     }

@@ -8,7 +8,7 @@ use f9_plugin_api::{
 use crate::{backend::GitBackend, conflicts::Side, lock::Exclusive, repository::Repo, transport::Wanted};
 
 /// How often a sync tries again when the remote moves between its pull and its push.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 10;
 
 impl SyncFileBackend for GitBackend {
     fn push(&self, message: Option<&str>) -> Result<SyncReport> {
