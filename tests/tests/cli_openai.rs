@@ -1,5 +1,7 @@
 //! The command line on a vector store, whose server is as strict as the real one.
 
+use std::{process::Stdio, thread, time::Duration};
+
 use f9_openai_server::{API_KEY, Route, Server};
 use f9_tests::{shell::Shell, text};
 use serde_json::{Value, json};
@@ -45,6 +47,32 @@ fn a_directory_is_mirrored_into_a_vector_store_and_nothing_is_uploaded_twice() {
         assert_eq!(std::fs::read(here).unwrap(), std::fs::read(back).unwrap(), "{name}");
     }
     assert_eq!(server.violations(), Vec::<String>::new());
+}
+
+#[test]
+fn a_mirror_that_is_killed_is_completed_and_repeats_no_more_than_was_on_its_way() {
+    const JOBS: usize = 3;
+    let server = Server::start();
+    let shell = shell_on(&server);
+    let count = how_many();
+    (0..count).for_each(|i| shell.write(&format!("plain/{i}.txt"), format!("number {i}\n")));
+    let arguments = ["--json", "mirror", "-j", &JOBS.to_string(), "plain:", "docs:"];
+    let mut kills = 0;
+    for millis in [40, 80, 120] {
+        let mut child = shell.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(millis));
+        child.kill().unwrap();
+        kills += usize::from(!child.wait().unwrap().success());
+    }
+    let before = shell.ok(["ls", "docs:"]).lines().count();
+    let printed = shell.ok(arguments);
+    let last: Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!((last["outcome"].as_str(), &last["same"]), (Some("complete"), &json!(before)));
+    assert!(server.count(Route::Upload) <= count + kills * JOBS, "{} uploads", server.count(Route::Upload));
+    for i in 0..count.min(50) {
+        assert_eq!(shell.ok(["read", &format!("docs:{i}.txt")]), format!("number {i}\n"));
+    }
+    assert_eq!(shell.ok(["ls", "docs:"]).lines().count(), count);
 }
 
 #[test]

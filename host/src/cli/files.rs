@@ -1,6 +1,10 @@
 //! The commands on single files and directories.
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::{self, IsTerminal, Read},
+    path::Path,
+};
 
 use f9_host::{
     ByteRange, CancelToken, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend,
@@ -100,8 +104,13 @@ impl Source {
             (None, Some(file)) => file,
             (None, None) => return store(Content::Bytes(b"")),
         };
-        let source = open_source(file, session.cancel())?;
-        store(Content::reader(&mut Watched::new(source, output.progress(), file.display(), None)))
+        let mut source = open_source(file, session.cancel())?;
+        let is_stdin = file == Path::new("-");
+        if is_stdin && io::stdin().is_terminal() {
+            return store(Content::Reader(&mut *source)); // nothing comes between what is typed
+        }
+        let what = if is_stdin { "standard input".into() } else { file.to_string_lossy() };
+        store(Content::reader(&mut Watched::new(source, output.progress(), what, None)))
     }
 }
 
