@@ -1,6 +1,6 @@
 //! The command line on a vector store, whose server is as strict as the real one.
 
-use f9_openai_server::{Route, Server};
+use f9_openai_server::{API_KEY, Route, Server};
 use f9_tests::{shell::Shell, text};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn shell_on(server: &Server) -> Shell {
         "api_key": {"$file": shell.path("key")},
     });
     let connections = json!({"docs": docs, "plain": {"backend": "local", "root": shell.path("plain")}});
-    shell.write("key", "sk-hunter2\n");
+    shell.write("key", format!("{API_KEY}\n"));
     shell.write("connections.json", connections.to_string());
     shell
 }
@@ -67,6 +67,6 @@ fn the_key_is_shown_nowhere() {
     for arguments in [["-vv", "connections", "show", "docs"], ["-vv", "connections", "check", "docs"]] {
         let output = shell.run(arguments);
         assert!(output.status.success(), "{}", text(&output.stderr));
-        assert!(!text(&output.stdout).contains("hunter2") && !text(&output.stderr).contains("hunter2"));
+        assert!(!text(&output.stdout).contains(API_KEY) && !text(&output.stderr).contains(API_KEY));
     }
 }

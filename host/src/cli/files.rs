@@ -10,6 +10,7 @@ use f9_host::{
 use super::{
     args::{Create, Source, Update},
     output::Output,
+    progress::Watched,
     session::Session,
     stop::{Stoppable, StoppableStdin},
     survey,
@@ -22,7 +23,7 @@ pub(crate) fn create(args: &Create, session: &Session<'_>, output: &mut Output) 
         return output.info(&FileBackend::create_dir(&*place.backend, &place.path, options)?);
     }
     let create = |content: Content<'_>| FileBackend::create(&*place.backend, &place.path, content, options);
-    output.info(&args.source.with_content(session.cancel(), create)?)
+    output.info(&args.source.with_content(session, output, create)?)
 }
 
 pub(crate) fn mkdir(
@@ -55,7 +56,7 @@ pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) 
     }
     let mode = if args.append { UpdateMode::Append } else { UpdateMode::Replace };
     let update = |content: Content<'_>| FileBackend::update(&*place.backend, &place.path, content, mode);
-    output.info(&args.source.with_content(session.cancel(), update)?)
+    output.info(&args.source.with_content(session, output, update)?)
 }
 
 pub(crate) fn delete(path: &str, recursive: bool, session: &Session<'_>) -> Result<()> {
@@ -89,15 +90,18 @@ impl Source {
     /// Runs `store` with the content that the arguments name.
     fn with_content<T>(
         &self,
-        cancel: &CancelToken,
+        session: &Session<'_>,
+        output: &Output,
         store: impl FnOnce(Content<'_>) -> Result<T>,
     ) -> Result<T> {
-        match (&self.data, &self.file) {
-            (Some(data), _) if data == "-" => store(Content::reader(&mut StoppableStdin(cancel.clone()))),
-            (Some(data), _) => store(Content::Bytes(data.as_encoded_bytes())),
-            (None, Some(file)) => store(Content::Reader(&mut *open_source(file, cancel)?)),
-            (None, None) => store(Content::Bytes(b"")),
-        }
+        let file = match (&self.data, &self.file) {
+            (Some(data), _) if data == "-" => Path::new("-"),
+            (Some(data), _) => return store(Content::Bytes(data.as_encoded_bytes())),
+            (None, Some(file)) => file,
+            (None, None) => return store(Content::Bytes(b"")),
+        };
+        let source = open_source(file, session.cancel())?;
+        store(Content::reader(&mut Watched::new(source, output.progress(), file.display(), None)))
     }
 }
 

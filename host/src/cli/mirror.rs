@@ -13,7 +13,8 @@ use f9_host::{
 };
 
 use super::{
-    output::{Output, exit_code},
+    failure::exit_code,
+    output::Output,
     progress::{Progress, percent},
     session::Session,
     sizes::{clock, human},

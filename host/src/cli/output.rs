@@ -13,7 +13,13 @@ use f9_host::{
 };
 use serde::Serialize;
 
-use super::{args::Args, progress::Progress, sizes::human, stop::INTERRUPTED};
+use super::{
+    args::Args,
+    failure::{advice, error_json, exit_code, is_broken_pipe},
+    progress::Progress,
+    sizes::human,
+    stop::INTERRUPTED,
+};
 
 /// Where results go, and how they look.
 pub(crate) struct Output {
@@ -354,17 +360,12 @@ fn wants_colours() -> bool {
         && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-fn output_failed(error: io::Error) -> Error {
+pub(crate) fn output_failed(error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("cannot write to standard output: {error}")).caused_by(error)
 }
 
 fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
-}
-
-fn is_broken_pipe(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }
 
 /// Text of any origin on one line of a terminal: control characters are escaped.
@@ -374,84 +375,6 @@ pub(crate) fn one_line(text: &str) -> String {
         if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
     }
     line
-}
-
-/// What to do, in the words of this program where the library has others.
-fn advice(error: &Error) -> Option<&str> {
-    match error.kind() {
-        ErrorKind::Conflict => Some(
-            "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
-        ),
-        _ => error.advice(),
-    }
-}
-
-fn error_json(error: &Error) -> Value {
-    let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = advice(error) {
-        object["hint"] = advice.into();
-    }
-    let context: serde_json::Map<_, _> =
-        error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
-    if !context.is_empty() {
-        object["context"] = context.into();
-    }
-    let causes: Vec<_> = error.causes().collect();
-    if !causes.is_empty() {
-        object["causes"] = causes.into();
-    }
-    object
-}
-
-/// The exit code of an error; `--help` lists them.
-pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
-    use ErrorKind::*;
-    match kind {
-        InvalidConnection => 2,
-        NotFound => 3,
-        AlreadyExists => 4,
-        Unsupported | InvalidPath | OutsideRoot | IsADirectory | NotADirectory | DirectoryNotEmpty
-        | InvalidOperation | NotUtf8 => 5,
-        Conflict | RemoteMoved | PendingChanges => 6,
-        RemoteRefused | Authentication | Network | Timeout | RateLimited | QuotaExceeded => 7,
-        PluginNotFound | PluginRefused | Panicked => 8,
-        _ => 1,
-    }
-}
-
-/// Arguments that make no sense, or a request for help.
-pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-    if !error.use_stderr() {
-        return match error.print() {
-            Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {
-                to_stderr(format_args!("f9: {}", output_failed(failed)));
-                ExitCode::FAILURE
-            }
-            _ => code,
-        };
-    }
-    let text = without_connection(error.to_string());
-    if json {
-        let text = text.strip_prefix("error: ").unwrap_or(&text);
-        let message =
-            text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect::<Vec<_>>().join(" ");
-        to_stderr(format_args!("{}", json!({"error": {"kind": "usage", "message": message, "path": null}})));
-    } else {
-        to_stderr(format_args!("{}", text.trim_end()));
-    }
-    code
-}
-
-/// The text of a wrong usage quotes what was typed. A connection in the wrong place may hold a secret.
-fn without_connection(text: String) -> String {
-    match (text.find('{'), text.rfind('}')) {
-        (Some(start), Some(end)) if start < end => {
-            let hint = "a connection is given with -c";
-            format!("{}{{…}}{}\n\n  tip: {hint}\n", &text[..start], &text[end + 1..])
-        }
-        _ => text,
-    }
 }
 
 /// A log record of a plugin: with `--json` an object, as everything on stderr then is.

@@ -1,7 +1,8 @@
 //! How far the work has come, on standard error: one line that changes on a terminal, a line now and then elsewhere.
 
 use std::{
-    io::{self, IsTerminal},
+    fmt::Display,
+    io::{self, IsTerminal, Read},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -100,6 +101,37 @@ impl Progress {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A reader that shows how much of it was read.
+pub(crate) struct Watched<R> {
+    inner: R,
+    progress: Progress,
+    what: String,
+    done: u64,
+    total: Option<u64>,
+}
+
+impl<R: Read> Watched<R> {
+    /// `what` is shown; `total` is how much there is, if that is known.
+    pub(crate) fn new(inner: R, progress: &Progress, what: impl Display, total: Option<u64>) -> Self {
+        Self { inner, progress: progress.clone(), what: one_line(&what.to_string()), done: 0, total }
+    }
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.done += count as u64;
+        self.progress.show(|_| match self.total {
+            None => format!("{}: {}", self.what, human(self.done)),
+            Some(total) => {
+                let percent = percent(self.done, total);
+                format!("{}: {percent}%, {} of {}", self.what, human(self.done), human(total))
+            }
+        });
+        Ok(count)
     }
 }
 

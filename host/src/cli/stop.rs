@@ -85,7 +85,7 @@ impl Stop {
         thread::sleep(GRACE);
         super::prompt::restore_echo();
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
-        process::exit(super::output::exit_code(ErrorKind::Timeout).into());
+        process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
     }
 }
 

@@ -9,6 +9,7 @@ use f9_host::{
 use super::{
     mirror,
     output::Output,
+    progress::Watched,
     session::{Place, Session},
     stop::Stoppable,
 };
@@ -46,7 +47,7 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
         let info = source.backend.info(&source.path)?;
         let to = target(source, &destination, sources.len() > 1)?;
         if !info.is_dir() {
-            let info = copy_file(source, &destination, &to, args.overwrite, session)?;
+            let info = copy_file((source, &info), &destination, &to, args.overwrite, session, output)?;
             return output.info(&info);
         }
         if !args.recursive {
@@ -75,7 +76,7 @@ pub(crate) fn mv(args: &Move, session: &Session<'_>, output: &mut Output) -> Res
         if info.is_dir() {
             return move_tree(source, &destination, &to, args.overwrite, session, output);
         }
-        let moved = copy_file(source, &destination, &to, args.overwrite, session)?;
+        let moved = copy_file((source, &info), &destination, &to, args.overwrite, session, output)?;
         delete_unchanged(source, &info)?;
         output.info(&moved)
     })
@@ -108,11 +109,12 @@ fn target(source: &Place, destination: &Place, several: bool) -> Result<BackendP
 }
 
 fn copy_file(
-    source: &Place,
+    (source, info): (&Place, &FileInfo),
     destination: &Place,
     to: &BackendPath,
     overwrite: bool,
     session: &Session<'_>,
+    output: &Output,
 ) -> Result<FileInfo> {
     if std::rc::Rc::ptr_eq(&source.backend, &destination.backend) {
         if source.path == *to {
@@ -122,7 +124,8 @@ fn copy_file(
         return FileBackend::copy(&*source.backend, &source.path, to, options);
     }
     let inner = FileBackend::open_read(&*source.backend, &source.path, ByteRange::ALL)?;
-    let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
+    let inner = Stoppable { inner, cancel: session.cancel().clone() };
+    let mut reader = Watched::new(inner, output.progress(), &source.path, Some(info.size));
     let options = CreateOptions::default().overwrite(overwrite);
     FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options)
 }

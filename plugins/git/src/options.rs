@@ -102,6 +102,9 @@ impl Settings {
         if options.password.is_some() && in_url.password.is_some() {
             return Err(invalid("password", "`remote_url` has a password too", "give it in one place"));
         }
+        if options.path.as_os_str().as_encoded_bytes().contains(&0) {
+            return Err(invalid("path", "a path cannot contain a NUL character", "name a directory"));
+        }
         let path = std::path::absolute(&options.path)
             .map_err(|e| invalid("path", "this is no path", "name a directory").caused_by(e))?;
         let credentials = Credentials {

@@ -129,6 +129,14 @@ impl RemoteUrl {
         if path.starts_with("~") {
             return Err(invalid("`~` is not expanded").hint("write the whole path"));
         }
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if bytes.contains(&0) {
+            return Err(invalid("a path cannot contain a NUL character"));
+        }
+        // Refused before it is shown as a path: there may be a password in it.
+        if bytes.starts_with(b"//") && bytes.contains(&b'@') {
+            return Err(invalid("it looks like a URL without its scheme"));
+        }
         let path = std::path::absolute(path).map_err(|e| invalid("it is no path").caused_by(e))?;
         let text = path.to_str().ok_or_else(|| invalid("it is not UTF-8"))?.to_owned();
         Ok((Self { text, address: Address::Path(path) }, Credentials::default()))
@@ -235,6 +243,8 @@ mod tests {
             "~/canary",
             "https://user:canary@host:port/x",
             "https://user:can\nary@host/x",
+            "//user:canary@host/x",
+            "/canary\0/x",
         ] {
             let error = RemoteUrl::parse(text).err().unwrap_or_else(|| panic!("{text} was accepted"));
             assert_eq!(error.kind(), ErrorKind::InvalidConnection);

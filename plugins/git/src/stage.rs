@@ -10,6 +10,10 @@ use crate::{
     repository::{Repo, count},
 };
 
+/// How the names begin that the tree keeps for its temporary files. Should somebody else have committed such a one, it is
+/// left as it is in the repository, whatever becomes of it here.
+const TEMPORARY: &str = ".f9-tmp";
+
 impl Repo {
     /// What differs from the last commit, ordered by path.
     pub(crate) fn pending(&self) -> Result<Vec<String>> {
@@ -23,7 +27,7 @@ impl Repo {
         let statuses = self.git.statuses(Some(&mut options)).context("look for changes")?;
         let paths = statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
         // What ends in a slash is a repository of its own.
-        Ok(paths.filter(|path| !path.ends_with('/')).collect())
+        Ok(paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY)).collect())
     }
 
     /// Refuses to go on if there are changes that were not committed, naming them.
@@ -55,7 +59,7 @@ impl Repo {
             if nested {
                 log::warn!("{} is a repository of its own and is not committed", path.display());
             }
-            i32::from(nested)
+            i32::from(nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()))
         };
         index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip)).context("stage the changes")?;
         let tree = index.write_tree().context("write a tree")?;

@@ -113,3 +113,15 @@ fn what_is_written_through_the_contract_is_pushed_and_temporary_files_are_not() 
     assert_eq!(site.at_remote("a.txt").unwrap(), "a\nmore\n");
     drop(unfinished);
 }
+
+#[test]
+fn a_file_with_a_temporary_name_that_somebody_committed_stays_in_the_repository() {
+    let site = Site::with(&[(".f9-tmp/abc", "theirs\n"), ("z", "old\n")]);
+    let backend = site.open("one");
+    drop(std::fs::remove_dir_all(site.path("one/.f9-tmp"))); // as the tree does when it tidies up
+    backend.update(&path("z"), "new\n".into(), UpdateMode::Replace).unwrap();
+    let sync = backend.as_sync().unwrap();
+    sync.sync(None).unwrap();
+    sync.pull().unwrap();
+    assert_eq!(git(&site.remote(), &["ls-tree", "-r", "--name-only", "main"]), ".f9-tmp/abc\nz\n");
+}
