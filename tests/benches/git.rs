@@ -11,7 +11,7 @@ use std::{
 };
 
 use f9_git_server::{HttpServer, KeyKind, SshBehaviour, SshServer, make_key};
-use f9_host::Backend;
+use f9_host::{Backend, FileBackend};
 use f9_tests::host;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -150,6 +150,48 @@ fn the_command_line_needs_no_git_and_no_environment() {
 }
 
 #[test]
+fn nothing_of_the_surrounding_process_matters() {
+    let site = Site::new();
+    let home = site.path("home");
+    fs::create_dir(&home).unwrap();
+    let elsewhere = site.path("elsewhere.git");
+    fs::write(
+        home.join(".gitconfig"),
+        format!(
+            "[user]\nname = Somebody\n[url \"{}\"]\ninsteadOf = {}\n[core]\nexcludesFile = {}\nhooksPath = {}\n",
+            elsewhere.display(),
+            site.path("remote.git").display(),
+            home.join("ignored").display(),
+            home.join("hooks").display(),
+        ),
+    )
+    .unwrap();
+    fs::write(home.join("ignored"), "*.txt\n").unwrap();
+    fs::create_dir(home.join("hooks")).unwrap();
+    for hook in ["pre-commit", "pre-push", "post-checkout"] {
+        let hook = home.join("hooks").join(hook);
+        fs::write(&hook, format!("#!/bin/sh\ntouch {}\nexit 1\n", home.join("ran").display())).unwrap();
+        fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let run = |arguments: &[&str]| {
+        let mut command = f9_tests::f9();
+        command.env("HOME", &home).env("XDG_CONFIG_HOME", &home).env("GIT_DIR", &elsewhere);
+        command.env("GIT_INDEX_FILE", home.join("index")).env("GIT_WORK_TREE", &home);
+        command.env("GIT_AUTHOR_NAME", "Somebody").env("GIT_CONFIG_COUNT", "1");
+        command.env("GIT_CONFIG_KEY_0", "commit.gpgSign").env("GIT_CONFIG_VALUE_0", "true");
+        command.env("http_proxy", "http://127.0.0.1:1").env("GIT_SSH_COMMAND", "false");
+        let output =
+            command.arg("-c").arg(site.by_path("clone").to_string()).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    };
+    run(&["create", "b.txt", "b"]);
+    run(&["sync"]);
+    assert_eq!(git(&site.path("remote.git"), &["log", "-1", "--format=%an", "main"]), "f9\n");
+    assert_eq!(git(&site.path("remote.git"), &["show", "main:b.txt"]), "b");
+    assert!(!home.join("ran").exists() && !home.join("index").exists() && !elsewhere.exists());
+}
+
+#[test]
 fn secrets_are_seen_nowhere() {
     let site = Site::new();
     let public = make_key(&site.path("id"), KeyKind::Ed25519, Some("CANARY-phrase"));
