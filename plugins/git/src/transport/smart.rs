@@ -228,9 +228,12 @@ impl<'a> Call<'a> {
     /// The remote's own words, with what its hooks said.
     fn refused(&self, status: &str) -> Error {
         let words = clean(&String::from_utf8_lossy(&self.said.borrow().words));
-        let message = format!("the remote refused the push: {}", clean(status));
-        let error = Error::new(ErrorKind::RemoteRefused, message);
-        if words.is_empty() { error } else { error.with("remote", words) }
+        let mut message = format!("the remote refused the push: {}", clean(status));
+        if !words.is_empty() {
+            message.push_str(&format!(": {words}"));
+        }
+        Error::new(ErrorKind::RemoteRefused, message)
+            .hint("the commit is kept here; push again when it is allowed")
     }
 
     fn protocol_error(&self, what: &str, error: git2::Error) -> Error {

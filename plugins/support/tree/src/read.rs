@@ -5,14 +5,14 @@ use std::io::{Cursor, Read};
 use f9_plugin_api::{ByteRange, Bytes, Error, ErrorKind, Reader, Result};
 use rustix::{
     buffer::spare_capacity,
-    fd::{AsRawFd, OwnedFd},
-    fs::{Mode, OFlags, open},
-    io::{self, Errno, pread, retry_on_intr},
+    fd::OwnedFd,
+    fs::OFlags,
+    io::{pread, retry_on_intr},
 };
 
 use crate::{
-    errors::{contended, failure, is_a_directory, not_a_regular_file},
-    resolve::{Root, attempts},
+    errors::{failure, is_a_directory, not_a_regular_file},
+    resolve::Root,
     stat::Stat,
 };
 
@@ -21,38 +21,18 @@ const DOING: &str = "read the file";
 /// What content of unknown size is read with at least.
 const PIECE: usize = 16 << 10;
 
-/// Opens a regular file. What is none is seen before it is opened: opening a pipe lets go of who waits at its other end,
-/// and opening a device can do anything.
+/// Opens a regular file. Neither a pipe without a writer nor a terminal can hold up or take over the process; that a
+/// writer who waits at a pipe is let go is the price of not opening every file twice.
 pub(crate) fn open_file(root: &Root, path: &str, access: OFlags, doing: &str) -> Result<(OwnedFd, Stat)> {
-    for _ in attempts() {
-        let seen = root.open_at(path, OFlags::PATH, doing)?;
-        let stat = Stat::of(&seen).map_err(|errno| failure(doing, errno))?;
-        if stat.is_dir() {
-            return Err(is_a_directory(doing));
-        }
-        if !stat.is_file() {
-            return Err(not_a_regular_file(doing));
-        }
-        match open_again(&seen, access) {
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS | Errno::PERM | Errno::LOOP) => {}
-            opened => return opened.map(|fd| (fd, stat)).map_err(|errno| failure(doing, errno)),
-        }
-        // Without /proc, or where it is closed to the process: neither a pipe nor a terminal that comes this moment can
-        // hold it up or take it over.
-        let fd = root.open_at(path, access | OFlags::NONBLOCK | OFlags::NOCTTY, doing)?;
-        let opened = Stat::of(&fd).map_err(|errno| failure(doing, errno))?;
-        if opened.is_same_as(&stat) {
-            return Ok((fd, opened));
-        }
+    let fd = root.open_at(path, access | OFlags::NONBLOCK | OFlags::NOCTTY, doing)?;
+    let stat = Stat::of(&fd).map_err(|errno| failure(doing, errno))?;
+    if stat.is_dir() {
+        return Err(is_a_directory(doing));
     }
-    Err(contended(doing))
-}
-
-/// Opens just what a descriptor names, whatever is at its path by now.
-fn open_again(seen: &OwnedFd, access: OFlags) -> io::Result<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", seen.as_raw_fd());
-    let flags = access | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    retry_on_intr(|| open(path.as_str(), flags, Mode::empty()))
+    if !stat.is_file() {
+        return Err(not_a_regular_file(doing));
+    }
+    Ok((fd, stat))
 }
 
 /// Reads part of a file into a buffer of just that size.

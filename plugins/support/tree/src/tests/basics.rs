@@ -423,20 +423,12 @@ fn a_root_that_is_gone_is_not_found() {
 }
 
 #[test]
-fn a_pipe_is_refused_without_letting_go_of_who_waits_there() {
+fn a_pipe_is_refused_without_waiting_for_who_writes_to_it() {
     everywhere(|place| {
-        let pipe = place.at("pipe");
-        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
-        let mut writer =
-            std::process::Command::new("sh").args(["-c", ": > \"$1\"", "sh"]).arg(&pipe).spawn().unwrap();
-        std::thread::sleep(Duration::from_millis(100));
+        assert!(std::process::Command::new("mkfifo").arg(place.at("pipe")).status().unwrap().success());
         refused(place.tree.t_read("pipe"), ErrorKind::InvalidOperation);
         refused(place.tree.t_stream_read("pipe"), ErrorKind::InvalidOperation);
         refused(place.tree.t_copy("pipe", "copy", true), ErrorKind::InvalidOperation);
-        std::thread::sleep(Duration::from_millis(50));
-        assert!(writer.try_wait().unwrap().is_none(), "the writer at the other end was let go");
-        std::fs::read(&pipe).unwrap();
-        writer.wait().unwrap();
     });
 }
 
