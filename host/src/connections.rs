@@ -40,8 +40,10 @@ impl Connections {
     /// Where a user's connections are: `f9/connections.json` in `$XDG_CONFIG_HOME`, or in `~/.config`. `None` where neither
     /// is known.
     pub fn default_file() -> Option<PathBuf> {
-        let home = || env::var_os("HOME").map(|home| Path::new(&home).join(".config"));
-        let config = env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+        // What is relative or empty would mean another file in every directory.
+        let absolute = |name| env::var_os(name).map(PathBuf::from).filter(|dir| dir.is_absolute());
+        let home = || absolute("HOME").map(|home| home.join(".config"));
+        let config = absolute("XDG_CONFIG_HOME");
         config.or_else(home).map(|config| config.join("f9/connections.json"))
     }
 

@@ -63,6 +63,11 @@ fn the_file_is_found_where_users_keep_theirs() {
     let output = run("HOME", "nobody");
     assert_eq!((output.status.code(), text(&output.stdout), text(&output.stderr)), (Some(0), "", ""));
     assert_eq!(f9().args(["connections", "list"]).status().unwrap().code(), Some(2));
+    for home in ["", ".", "home"] {
+        let mut command = f9();
+        command.args(["connections", "list"]).env("HOME", home).current_dir(shell.path(""));
+        assert_eq!(command.output().unwrap().status.code(), Some(2), "{home}");
+    }
     fs::remove_file(shell.config()).unwrap();
     assert!(shell.fails(["connections", "list"], 3).contains("connections.json"));
 }
