@@ -33,7 +33,8 @@
 //! `conflict_report` lists what is to be settled, and the next push concludes the merge. The losing side stays in the
 //! history.
 //!
-//! Whoever works in the clone with git at the same time is respected: its locks are waited for, never removed.
+//! Whoever works in the clone with git at the same time is respected: an operation that meets a lock of git's is `Busy`, and
+//! only locks that a killed process of ours left behind are removed.
 //!
 //! # What nothing depends on
 //!

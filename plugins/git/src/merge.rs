@@ -9,7 +9,7 @@ use git2::{
 
 use crate::{
     checkout::{Before, Change, Entry, blob_id},
-    conflicts::{conflict_path, with_stage},
+    conflicts::{as_path, conflict_path, with_stage},
     errors::Context as _,
     journal::Step,
     repository::Repo,
@@ -125,7 +125,7 @@ impl Repo {
         let conflicts: Vec<IndexConflict> = conflicts;
         for conflict in &conflicts {
             let path = conflict_path(conflict);
-            index.conflict_remove(crate::conflicts::as_path(path)).context("set a conflict apart")?;
+            index.conflict_remove(as_path(path)).context("set a conflict apart")?;
         }
         for conflict in &conflicts {
             let path = conflict_path(conflict);
@@ -192,7 +192,7 @@ pub(crate) struct WithConflicts<'repo> {
 pub(crate) fn colliding(index: &Index, path: &[u8]) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for (end, _) in path.iter().enumerate().filter(|(_, byte)| **byte == b'/') {
-        if index.get_path(crate::conflicts::as_path(&path[..end]), 0).is_some() {
+        if index.get_path(as_path(&path[..end]), 0).is_some() {
             found.push(path[..end].to_vec());
         }
     }
@@ -207,8 +207,8 @@ pub(crate) fn colliding(index: &Index, path: &[u8]) -> Vec<Vec<u8>> {
 
 fn add_conflict(index: &mut Index, conflict: &IndexConflict) -> Result<(), git2::Error> {
     let path = conflict_path(conflict);
-    if index.get_path(crate::conflicts::as_path(path), 0).is_some() {
-        index.remove(crate::conflicts::as_path(path), 0)?;
+    if index.get_path(as_path(path), 0).is_some() {
+        index.remove(as_path(path), 0)?;
     }
     for (stage, side) in [(1, &conflict.ancestor), (2, &conflict.our), (3, &conflict.their)] {
         if let Some(side) = side {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
-use git2::{ErrorCode, Oid, Repository, RepositoryInitOptions};
+use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::Before,
@@ -31,9 +31,9 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     }
     let repo = Repo::at(&path, settings, context)?;
     {
-        let _operation = repo.locks.operation.hold(&repo.context)?;
+        let operation = repo.locks.operation.hold(&repo.context)?;
         let tree = repo.locks.tree.hold(&repo.context)?;
-        repo.recover(_operation.interrupted().or(tree.interrupted()))?;
+        repo.recover(operation.interrupted().or(tree.interrupted()))?;
         repo.point_at_remote()?;
         repo.switch_to_branch()?;
     }
@@ -149,16 +149,11 @@ impl Repo {
         let target = self.head()?.or(self.tracked()).or(current);
         if let Some(target) = target.filter(|target| Some(*target) != current) {
             self.check_nothing_pending().map_err(|error| error.with("branch", &self.settings.branch))?;
-            self.move_files(current, target)?;
+            self.advance(current, target, Before::Clean)?;
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
         }
         self.git.set_head(&branch).context("switch to the branch")
-    }
-
-    /// Brings the files from one commit to another, of a branch that is not checked out yet.
-    fn move_files(&self, from: Option<Oid>, to: Oid) -> Result<()> {
-        self.advance(from, to, Before::Clean)
     }
 }

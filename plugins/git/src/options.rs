@@ -38,7 +38,7 @@ pub(crate) struct Options {
     pub(crate) ssh_key_passphrase: Option<Secret>,
     /// The file with the host keys to trust, in OpenSSH's format. Needed for SSH: a host that is not in it is refused.
     pub(crate) known_hosts: Option<PathBuf>,
-    /// A PEM file with the certificates of the authorities to trust for HTTPS, instead of the built-in ones.
+    /// A PEM file with the certificates of the authorities to trust for HTTPS, besides the public ones.
     pub(crate) ca_bundle: Option<PathBuf>,
     /// How many seconds the remote may stay silent, and how long a connection may take to come about.
     #[serde(default = "default_timeout")]
