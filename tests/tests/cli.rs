@@ -163,7 +163,7 @@ fn a_connection_can_come_from_a_file() {
     let file = root.dir.path().join("connection.json");
     fs::write(&file, root.connection.to_string()).unwrap();
     let run = |given: String| f9().arg("-c").arg(given).args(["create", "x", "1"]).output().unwrap();
-    assert_eq!(text(&run(format!("@{}", file.display())).stdout), "x: 1 bytes\n");
+    assert_eq!(text(&run(format!("@{}", file.display())).stdout), "x: 1 byte\n");
     let output = run("@/no/such/file".into());
     assert_eq!(output.status.code(), Some(2));
     assert!(

@@ -30,7 +30,7 @@ fn a_name_stands_for_its_connection() {
     assert_eq!(shell.ok(["ls", "notes:/a/"]), "a/b.txt\n");
     assert_eq!(shell.ok(["create", "my-2.nd_:xy:z", ""]), "xy:z: 0 bytes\n");
     let inline = json!({"backend": "local", "root": shell.path("notes")}).to_string();
-    assert_eq!(shell.ok(["-c", &inline, "create", "notes:b", "1"]), "notes:b: 1 bytes\n");
+    assert_eq!(shell.ok(["-c", &inline, "create", "notes:b", "1"]), "notes:b: 1 byte\n");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_connection_is_added_by_answers() {
     assert!(add("notes:", "data\n\n\n").status.code() == Some(4));
     let output = shell.run_with_input(["connections", "add", "notes", "--overwrite"], b"local\nother\n\n\n");
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(shell.ok(["create", "notes:x", "1"]), "x: 1 bytes\n");
+    assert_eq!(shell.ok(["create", "notes:x", "1"]), "x: 1 byte\n");
     assert!(shell.path("other/x").is_file());
     shell.ok(["connections", "remove", "notes"]);
     assert_eq!(shell.ok(["connections", "list"]), "");

@@ -252,10 +252,10 @@ pub(crate) struct Resolve {
 #[derive(Debug, ClapArgs)]
 #[group(required = true, multiple = false)]
 pub(crate) struct Side {
-    /// Take what is here.
+    /// Take the local side: the file as it was here before the remote's changes came.
     #[arg(long)]
     pub(crate) local: bool,
-    /// Take what is at the remote.
+    /// Take the remote's side.
     #[arg(long)]
     pub(crate) remote: bool,
     /// Take the content of a file; - is standard input.

@@ -159,7 +159,7 @@ impl Output {
         }
         let what = match info.kind {
             FileKind::Directory => "directory".to_owned(),
-            _ => format!("{} bytes", info.size),
+            _ => bytes(info.size),
         };
         self.line(format_args!("{}: {what}", one_line(&info.path.to_string())))
     }
@@ -278,7 +278,7 @@ impl Output {
             return self.json_line(conflict);
         }
         let size = |side: &Option<ConflictSide>| match side {
-            Some(side) => format!("{} bytes", side.size),
+            Some(side) => bytes(side.size),
             None => "absent".to_owned(),
         };
         self.line(format_args!(
@@ -348,6 +348,10 @@ impl Output {
 const RED: &str = "1;31";
 const BLUE: &str = "1;34";
 const CYAN: &str = "36";
+
+fn bytes(count: u64) -> String {
+    if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
+}
 
 /// Text in a colour of the terminal's.
 fn paint(text: &str, colour: &str, wanted: bool) -> String {
