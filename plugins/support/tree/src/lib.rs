@@ -48,59 +48,78 @@
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
 //!   place.
 //!
-//! It runs on Linux only.
+//! - **Moving** one hard link of a file over another one changes nothing, as POSIX has it.
 //!
-//! Moving one hard link of a file over another one changes nothing, as POSIX has it.
+//! # Other systems
+//!
+//! The above is how it is on Linux. Elsewhere the tree stands on [`cap-std`](https://docs.rs/cap-std), with the same names
+//! and the same contract. This was compiled for macOS and run on Linux only, where the tests run it as well.
+//!
+//! What holds there too: every path is opened beneath one open directory, and a link that leads out, or is absolute, is
+//! `OutsideRoot`; new content has a temporary name until it is whole, and replaces a file with its permission bits; an
+//! append is one `write`; a stream yields no more than the file had when it was opened; of racing creators one succeeds.
+//!
+//! What does not:
+//!
+//! - Temporary files, `.f9-tmp-<process>-<number>`, lie in the directory of the file or the nearest one above it. What a
+//!   killed process left there is hidden, and stays until that directory is deleted recursively.
+//! - Some things are looked at first, and another process can be quicker: that nothing is at the destination of a
+//!   directory or link that is moved without overwriting (`rename` can then replace an empty directory or a file); that a
+//!   file which is updated is still there; that a name on the way or below a deleted directory is not reserved; that what
+//!   is opened is no pipe, and what is listed no link. None of this leads out of the root.
+//! - Moving a file without overwriting gives it the new name before it takes the old one: a crash between the two leaves
+//!   both. Where there are no hard links it looks first, and a new file's name is taken by an empty file for a moment.
+//! - What is appended to a file that is deleted or replaced at that moment can be lost with it.
+//! - The owner and group of a replaced file are not kept. A loop of links is `Io`. A directory is as deep as the process
+//!   may open files, when it is listed or deleted recursively.
+//! - [`Durability::Fsync`] synchronises files everywhere, and directories on Unix alone.
 
 #![forbid(unsafe_code)]
 
-#[cfg(not(target_os = "linux"))]
-compile_error!("f9-tree needs Linux: it stands on openat2, O_TMPFILE and renameat2");
-
+#[cfg(target_os = "linux")]
 mod append;
+#[cfg(target_os = "linux")]
 mod backend;
+#[cfg(target_os = "linux")]
 mod draft;
+#[cfg(target_os = "linux")]
 mod errors;
+#[cfg(target_os = "linux")]
 mod listing;
+#[cfg(target_os = "linux")]
 mod read;
+#[cfg(target_os = "linux")]
 mod remove;
+#[cfg(target_os = "linux")]
 mod rename;
+#[cfg(target_os = "linux")]
 mod resolve;
+#[cfg(target_os = "linux")]
 mod stat;
+#[cfg(target_os = "linux")]
 mod temp;
+#[cfg(target_os = "linux")]
+mod tree;
+#[cfg(target_os = "linux")]
 mod write;
 
+/// Tested on Linux too, so that it is not only compiled where nothing else is.
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(unreachable_pub, reason = "it is public on the systems it is for"))]
+mod portable;
+
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 
-use std::{
-    fmt,
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::path::Path;
 
-use f9_plugin_api::{Capabilities, Error, ErrorKind, Result};
-use rustix::fd::AsFd;
+use f9_plugin_api::{Error, ErrorKind};
 
-use crate::{
-    resolve::{Root, make_root},
-    temp::Temps,
-};
-
-/// An open directory tree. Clones share it, streams and listings keep it open.
-#[derive(Clone)]
-pub struct Tree(Arc<Inner>);
-
-struct Inner {
-    root: Root,
-    durability: Durability,
-    temps: Temps,
-    /// Whether the file system offers files without a name, as far as is known.
-    offers_unnamed: AtomicBool,
-}
+#[cfg(not(target_os = "linux"))]
+pub use crate::portable::Tree;
+#[cfg(target_os = "linux")]
+pub use crate::tree::Tree;
 
 /// How a tree is opened.
 #[derive(Debug, Clone, Copy)]
@@ -154,77 +173,6 @@ pub enum Durability {
     /// It has reached the disk: the file is synchronised, and so is each directory whose names changed. An error in that
     /// is the operation's error and is never tried again, because the system forgets what it could not write.
     Fsync,
-}
-
-impl Tree {
-    /// What every tree can do beyond the basic operations.
-    pub const CAPABILITIES: Capabilities =
-        Capabilities::COPY.union(Capabilities::RENAME).union(Capabilities::OPEN_WRITE);
-
-    /// Opens the directory at `root`, which may be relative to the working directory and may be reached through links,
-    /// and removes what killed processes left there.
-    ///
-    /// # Errors
-    ///
-    /// [`NotFound`](ErrorKind::NotFound) if it is missing and is not to be made,
-    /// [`NotADirectory`](ErrorKind::NotADirectory) if it is something else.
-    pub fn open(root: impl AsRef<Path>, options: TreeOptions) -> Result<Self> {
-        let path = root.as_ref();
-        let root = open_root(path, options).map_err(|error| describe_root_error(error, path))?;
-        Ok(Self::with_root(root, options))
-    }
-
-    fn with_root(root: Root, options: TreeOptions) -> Self {
-        temp::sweep(root.as_fd());
-        Self(Arc::new(Inner {
-            root,
-            durability: options.durability,
-            temps: Temps::default(),
-            offers_unnamed: AtomicBool::new(true),
-        }))
-    }
-
-    pub(crate) fn root(&self) -> &Root {
-        &self.0.root
-    }
-
-    pub(crate) fn temps(&self) -> &Temps {
-        &self.0.temps
-    }
-
-    pub(crate) fn durability(&self) -> Durability {
-        self.0.durability
-    }
-
-    pub(crate) fn offers_unnamed(&self) -> bool {
-        self.0.offers_unnamed.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_no_unnamed(&self) {
-        self.0.offers_unnamed.store(false, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").field("root", &self.0.root).field("durability", &self.0.durability).finish()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.temps.close(self.root.as_fd());
-    }
-}
-
-fn open_root(path: &Path, options: TreeOptions) -> std::io::Result<Root> {
-    match Root::open(path, options.reserved) {
-        Err(error) if options.create_root && error.kind() == std::io::ErrorKind::NotFound => {
-            make_root(path)?;
-            Ok(Root::open(path, options.reserved)?)
-        }
-        opened => Ok(opened?),
-    }
 }
 
 fn describe_root_error(error: std::io::Error, path: &Path) -> Error {
