@@ -38,8 +38,9 @@
 //!
 //! # What nothing depends on
 //!
-//! No `git` program, no configuration of the system or the user, no hooks, no environment. libgit2 is part of the library;
-//! HTTP and SSH are spoken by the plugin itself.
+//! No configuration of the system or the user, no hooks of the clone, no environment, and no `git` program but for one
+//! case: a remote that is a path and has hooks is pushed to with the `git` of this machine, which runs them. libgit2 is
+//! part of the library; HTTP and SSH are spoken by the plugin itself.
 //!
 //! # Safety
 //!
@@ -49,9 +50,8 @@
 //!
 //! # Limits
 //!
-//! Submodules, LFS and rebasing are not supported: a submodule is an empty directory, an LFS file its pointer. A remote that
-//! is a path must have no hooks, because they would have to be run: use SSH or HTTP(S) for those. Names that are not UTF-8
-//! have no path here; they are synchronised all the same.
+//! Submodules, LFS and rebasing are not supported: a submodule is an empty directory, an LFS file its pointer. Names
+//! that are not UTF-8 have no path here; they are synchronised all the same.
 //!
 //! Capabilities: copy, rename, open_write, sync. Checksums are computed by the host.
 

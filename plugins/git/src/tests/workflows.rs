@@ -166,18 +166,42 @@ fn a_nested_repository_is_left_out_and_does_not_block_pull() {
 }
 
 #[test]
-fn a_remote_with_hooks_or_a_working_tree_refuses_a_push_by_path() {
+fn the_hooks_of_a_path_are_run_and_refuse_in_their_own_words() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let hook = |name: &str, script: &str| {
+        let hook = site.remote().join("hooks").join(name);
+        fs::create_dir_all(hook.parent().unwrap()).unwrap();
+        fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        hook
+    };
+    let refusing = hook("pre-receive", "echo 'no pushing on Sundays' >&2; exit 1");
+    write(&site.path("one"), "b.txt", "b\n");
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused);
+    assert_eq!(
+        error.message(),
+        "the remote refused the push: pre-receive hook declined: no pushing on Sundays"
+    );
+    fs::remove_file(refusing).unwrap();
+    hook("post-receive", "touch done");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert!(site.remote().join("done").exists());
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+
+    site.commit_elsewhere("two", &[("c.txt", "c\n")]);
+    write(&site.path("one"), "d.txt", "d\n");
+    assert_eq!(backend.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved);
+    backend.sync(None).unwrap();
+    assert_eq!(site.at_remote("d.txt").unwrap(), "d\n");
+}
+
+#[test]
+fn somebodys_working_tree_refuses_a_push_by_path() {
     let site = Site::with(&[("a.txt", "a\n")]);
     let backend = site.open("one");
     write(&site.path("one"), "b.txt", "b\n");
-    let hook = site.remote().join("hooks/pre-receive");
-    fs::create_dir_all(hook.parent().unwrap()).unwrap();
-    fs::write(&hook, "#!/bin/sh\nexit 1\n").unwrap();
-    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
-    let error = backend.push(None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RemoteRefused);
-    assert!(error.message().contains("pre-receive"), "{error}");
-    fs::remove_file(&hook).unwrap();
     git(&site.remote(), &["config", "core.bare", "false"]);
     assert_eq!(backend.push(None).unwrap_err().kind(), ErrorKind::RemoteRefused);
     git(&site.remote(), &["config", "core.bare", "true"]);

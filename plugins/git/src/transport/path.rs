@@ -2,13 +2,11 @@
 //!
 //! libgit2's own transport for paths moves the remote's branch without comparing it to what it saw before, and so
 //! overwrites what others pushed meanwhile. Here the objects are copied first, and the branch moves under its lock, if it
-//! is still where the push began. Hooks are not run: that would mean running programs. A remote that has some is refused.
+//! is still where the push began. A remote that has hooks is pushed to with the machine's git, which runs them.
 
 use std::{
     collections::HashSet,
-    fs,
     io::Write as _,
-    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +14,7 @@ use std::{
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
 
-use super::{Transport, Wanted, remote_moved};
+use super::{Transport, Wanted, hooks, remote_moved};
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
@@ -27,10 +25,6 @@ const LOOSE_LIMIT: usize = 100;
 
 /// For how long a push waits for another of ours, or for a lock of git's, which are held for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The hooks that git runs when something is pushed.
-const HOOKS: [&str; 6] =
-    ["pre-receive", "update", "proc-receive", "reference-transaction", "post-receive", "post-update"];
 
 #[derive(Debug)]
 pub(crate) struct PathTransport(PathBuf);
@@ -98,13 +92,16 @@ impl Transport for PathTransport {
         if before == Some(tip) {
             return Ok(before);
         }
-        refuse_hooks(&remote)?;
         refuse_checked_out(&remote, branch)?;
         if let Some(before) = before {
             let known = from.odb().context("open the objects")?.exists(before);
             if !known || !from.graph_descendant_of(tip, before).context("compare histories")? {
                 return Err(remote_moved());
             }
+        }
+        if let Some(hook) = hooks::hook_of(&remote) {
+            hooks::push(hook, from, &self.0, branch, tip, context)?;
+            return Ok(before);
         }
         copy_objects(from, &remote, tip, "push", context)?;
         context.check_cancelled()?;
@@ -157,22 +154,6 @@ fn refuse_checked_out(remote: &Repository, branch: &str) -> Result<()> {
     let message = "the remote is somebody's working tree and has this branch checked out";
     Err(Error::new(ErrorKind::RemoteRefused, message)
         .hint("use a bare repository (git init --bare) as remote, or check out another branch there"))
-}
-
-fn refuse_hooks(remote: &Repository) -> Result<()> {
-    let configured = remote.config().and_then(|config| config.get_path("core.hooksPath"));
-    let directory = configured.map_or_else(|_| remote.path().join("hooks"), |path| remote.path().join(path));
-    let is_executable = |path: PathBuf| {
-        fs::metadata(path)
-            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
-    };
-    let Some(hook) = HOOKS.into_iter().find(|hook| is_executable(directory.join(hook))) else {
-        return Ok(());
-    };
-    let message = format!("the remote has the hook `{hook}`, which a push to a path would not run");
-    Err(Error::new(ErrorKind::RemoteRefused, message)
-        .with("hooks", directory.display())
-        .hint("push by ssh:// or https://, where the server runs it, or remove the hook"))
 }
 
 /// Copies what `tip` consists of, as far as `to` lacks it.

@@ -1,0 +1,112 @@
+//! A remote on this machine that has hooks. They are run by git itself, or the push is refused: a push that goes round them
+//! would not be one that the remote's owner allowed.
+
+use std::{
+    fs,
+    io::Read as _,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{Oid, Repository};
+
+use super::remote_moved;
+use crate::errors::clean;
+
+/// The hooks that git runs when something is pushed.
+const HOOKS: [&str; 6] =
+    ["pre-receive", "update", "proc-receive", "reference-transaction", "post-receive", "post-update"];
+
+/// Where git is looked for; the environment is not asked.
+const PROGRAMS: [&str; 4] = ["/usr/bin/git", "/usr/local/bin/git", "/opt/homebrew/bin/git", "/bin/git"];
+
+/// More than this of what the hooks say is not kept.
+const MAX_WORDS: u64 = 64 << 10;
+
+/// The hook that a push would have to run, if there is one.
+pub(super) fn hook_of(remote: &Repository) -> Option<&'static str> {
+    let configured = remote.config().and_then(|config| config.get_path("core.hooksPath"));
+    let directory = configured.map_or_else(|_| remote.path().join("hooks"), |path| remote.path().join(path));
+    let is_executable = |path: PathBuf| {
+        fs::metadata(path)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    HOOKS.into_iter().find(|hook| is_executable(directory.join(hook)))
+}
+
+/// Pushes with the git of this machine, which runs the remote's hooks and compares before it moves the branch.
+pub(super) fn push(
+    hook: &str,
+    from: &Repository,
+    remote: &Path,
+    branch: &str,
+    tip: Oid,
+    context: &Context,
+) -> Result<()> {
+    let Some(program) = PROGRAMS.into_iter().find(|program| Path::new(program).is_file()) else {
+        let message = format!("the remote has the hook `{hook}`, which only git can run, and there is none");
+        return Err(Error::new(ErrorKind::RemoteRefused, message)
+            .with("looked_for", PROGRAMS.join(", "))
+            .hint("install git, push by ssh:// or https://, or remove the hook"));
+    };
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Other, format!("cannot run {program} for the remote's hooks: {error}"))
+    };
+    let mut command = Command::new(program);
+    command
+        .args(["push", "--quiet", "--no-verify"])
+        .arg(remote)
+        .arg(format!("{tip}:{branch}"))
+        .current_dir(from.path())
+        // Neither the user's settings nor the caller's surroundings have a say.
+        .env_clear()
+        .envs([("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C"), ("GIT_DIR", ".")])
+        .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    let stderr = child.stderr.take();
+    let words = thread::spawn(move || {
+        let mut words = Vec::new();
+        // What cannot be read is not told; whether the push succeeded is known without it.
+        let _ = stderr.map(|stderr| stderr.take(MAX_WORDS).read_to_end(&mut words));
+        String::from_utf8_lossy(&words).into_owned()
+    });
+    let succeeded = wait(&mut child, context)?;
+    if succeeded { Ok(()) } else { Err(refusal(&words.join().unwrap_or_default())) }
+}
+
+/// Waits for git and the hooks, for as long as the caller wants.
+fn wait(child: &mut Child, context: &Context) -> Result<bool> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        if let Err(cancelled) = context.check_cancelled() {
+            child.kill()?;
+            child.wait()?;
+            return Err(cancelled);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// What git's words mean: `[rejected]` is its own comparison, all else the remote's will.
+fn refusal(words: &str) -> Error {
+    if words.contains("[rejected]") {
+        return remote_moved();
+    }
+    let hooks = words.lines().filter_map(|line| line.strip_prefix("remote: ")).collect::<Vec<_>>().join(" ");
+    let status = words.lines().find_map(|line| line.trim_start().strip_prefix("! [remote rejected]"));
+    let message = match status.and_then(|line| line.rsplit_once('(')) {
+        Some((_, reason)) => format!("{}: {}", clean(reason.trim_end_matches(')')), clean(&hooks)),
+        None => clean(words),
+    };
+    Error::new(ErrorKind::RemoteRefused, format!("the remote refused the push: {message}"))
+        .hint("the commit is kept here; push again when it is allowed")
+}
