@@ -90,7 +90,11 @@ fn make_clone(settings: &Settings, context: &Context) -> Result<()> {
         let _ = fs::remove_dir(&settings.path);
     }
     made?;
-    tidied.context("tidy up after cloning")
+    match tidied.as_ref().map_err(io::Error::kind) {
+        // Another one that waited has come in meanwhile: it finds the clone made, and tidies up itself.
+        Err(io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => Ok(()),
+        _ => tidied.context("tidy up after cloning"),
+    }
 }
 
 /// Makes git's directory with the remote's branch in it, and puts it in its place. The files come when it is opened, as
