@@ -185,7 +185,7 @@ fn the_hooks_of_a_path_are_run_and_refuse_in_their_own_words() {
         "the remote refused the push: pre-receive hook declined: no pushing on Sundays"
     );
     fs::remove_file(refusing).unwrap();
-    hook("post-receive", "touch done");
+    hook("post-receive", "yes 'much to say' | head -c 200000 >&2; touch done");
     assert_eq!(backend.push(None).unwrap().sent, 1);
     assert!(site.remote().join("done").exists());
     assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");

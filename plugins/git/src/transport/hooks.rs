@@ -3,10 +3,10 @@
 
 use std::{
     fs,
-    io::Read as _,
+    io::{self, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStderr, Command, Stdio},
     thread,
     time::Duration,
 };
@@ -14,8 +14,7 @@ use std::{
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
-use super::remote_moved;
-use crate::errors::clean;
+use super::{remote_moved, remote_refused};
 
 /// The hooks that git runs when something is pushed.
 const HOOKS: [&str; 6] =
@@ -53,7 +52,7 @@ pub(super) fn push(
             .with("looked_for", PROGRAMS.join(", "))
             .hint("install git, push by ssh:// or https://, or remove the hook"));
     };
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         Error::new(ErrorKind::Other, format!("cannot run {program} for the remote's hooks: {error}"))
     };
     let mut command = Command::new(program);
@@ -71,14 +70,18 @@ pub(super) fn push(
         .stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
     let stderr = child.stderr.take();
-    let words = thread::spawn(move || {
-        let mut words = Vec::new();
-        // What cannot be read is not told; whether the push succeeded is known without it.
-        let _ = stderr.map(|stderr| stderr.take(MAX_WORDS).read_to_end(&mut words));
-        String::from_utf8_lossy(&words).into_owned()
-    });
+    let words = thread::spawn(move || stderr.map(heard).unwrap_or_default());
     let succeeded = wait(&mut child, context)?;
     if succeeded { Ok(()) } else { Err(refusal(&words.join().unwrap_or_default())) }
+}
+
+/// What is said, up to a limit. The rest is listened to as well: whoever speaks to nobody is ended by the system.
+fn heard(mut stderr: ChildStderr) -> String {
+    let mut words = Vec::new();
+    // What cannot be read is not told; whether the push succeeded is known without it.
+    let _ = stderr.by_ref().take(MAX_WORDS).read_to_end(&mut words);
+    let _ = io::copy(&mut stderr, &mut io::sink());
+    String::from_utf8_lossy(&words).into_owned()
 }
 
 /// Waits for git and the hooks, for as long as the caller wants.
@@ -103,10 +106,8 @@ fn refusal(words: &str) -> Error {
     }
     let hooks = words.lines().filter_map(|line| line.strip_prefix("remote: ")).collect::<Vec<_>>().join(" ");
     let status = words.lines().find_map(|line| line.trim_start().strip_prefix("! [remote rejected]"));
-    let message = match status.and_then(|line| line.rsplit_once('(')) {
-        Some((_, reason)) => format!("{}: {}", clean(reason.trim_end_matches(')')), clean(&hooks)),
-        None => clean(words),
-    };
-    Error::new(ErrorKind::RemoteRefused, format!("the remote refused the push: {message}"))
-        .hint("the commit is kept here; push again when it is allowed")
+    match status.and_then(|line| line.rsplit_once('(')) {
+        Some((_, reason)) => remote_refused(reason.trim_end_matches(')'), &hooks),
+        None => remote_refused(words, ""),
+    }
 }

@@ -10,7 +10,7 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
 use self::{http::Http, path::PathTransport, smart::Smart, ssh::Ssh};
-use crate::{options::Settings, remote_url::Address};
+use crate::{errors::clean, options::Settings, remote_url::Address};
 
 /// A way to reach the remote. One per clone; every call is an operation of its own.
 pub(crate) trait Transport: Send {
@@ -57,4 +57,15 @@ pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Tra
 fn remote_moved() -> Error {
     let message = "the remote has commits that are not here; yours are kept";
     Error::new(ErrorKind::RemoteMoved, message).hint("pull (or sync), then push again")
+}
+
+/// The error of a push that the remote does not want: its answer, and what its hooks said.
+fn remote_refused(status: &str, words: &str) -> Error {
+    let mut message = format!("the remote refused the push: {}", clean(status));
+    let words = clean(words);
+    if !words.is_empty() {
+        message.push_str(&format!(": {words}"));
+    }
+    Error::new(ErrorKind::RemoteRefused, message)
+        .hint("the commit is kept here; push again when it is allowed")
 }

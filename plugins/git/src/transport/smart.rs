@@ -18,7 +18,7 @@ use git2::{
     transport::{SmartSubtransport, Transport as GitTransport},
 };
 
-use super::{Transport, Wanted, remote_moved};
+use super::{Transport, Wanted, remote_moved, remote_refused};
 use crate::errors::{clean, from_git};
 
 /// The scheme that libgit2 knows.
@@ -227,13 +227,7 @@ impl<'a> Call<'a> {
 
     /// The remote's own words, with what its hooks said.
     fn refused(&self, status: &str) -> Error {
-        let words = clean(&String::from_utf8_lossy(&self.said.borrow().words));
-        let mut message = format!("the remote refused the push: {}", clean(status));
-        if !words.is_empty() {
-            message.push_str(&format!(": {words}"));
-        }
-        Error::new(ErrorKind::RemoteRefused, message)
-            .hint("the commit is kept here; push again when it is allowed")
+        remote_refused(status, &String::from_utf8_lossy(&self.said.borrow().words))
     }
 
     fn protocol_error(&self, what: &str, error: git2::Error) -> Error {
