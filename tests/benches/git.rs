@@ -1,4 +1,4 @@
-//! The git plugin against the git command line, doing the same in the same run: `cargo bench -p f9-tests --bench git`.
+//! The git plugin against the git command line, doing the same in the same run: `cargo bench -p f9-benches --bench git`.
 //!
 //! The sequences of commands are those of a storage that calls git for each step: create a file and push it (add, status,
 //! commit, push), and pull where nothing has changed (status, fetch, merge). Prints medians and their ratio.
@@ -19,10 +19,6 @@ use tempfile::TempDir;
 const ROUNDS: usize = 25;
 
 fn main() {
-    // Cargo's test run starts benchmarks too, to see that they build.
-    if !std::env::args().any(|argument| argument == "--bench") {
-        return;
-    }
     println!("{:<28} {:>10} {:>10} {:>7}", "", "git (ms)", "f9 (ms)", "ratio");
     let site = Site::new();
     site.compare("path", &site.remote().display().to_string(), json!({}), &[]);

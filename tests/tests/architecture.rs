@@ -17,6 +17,7 @@ fn may_depend_on(package: &str) -> &'static [&'static str] {
         "f9-plugin-openai" => &["f9-plugin-api", "f9-http"],
         // Servers that tests start know nothing of ours.
         "f9-git-server" | "f9-openai-server" => &[],
+        "f9-benches" => &[], // all it needs is for its benchmarks
         "f9-tests" => &["f9-host", "f9-plugin-api", "f9-git-server", "f9-openai-server"],
         other => panic!("package `{other}` has no place yet: say here what it may depend on"),
     }
