@@ -26,11 +26,7 @@ impl Variant {
             copy(&repository().join(package), &source.join(package));
         }
         let manifest = fs::read_to_string(repository().join("Cargo.toml")).expect("Cargo.toml");
-        let start = manifest.find("members = [").expect("members");
-        let end = start + manifest[start..].find(']').expect("the end of members");
-        let members = "members = [\"host\", \"plugin-api\", \"plugin-api/abi\"";
-        fs::write(source.join("Cargo.toml"), format!("{}{members}{}", &manifest[..start], &manifest[end..]))
-            .expect("Cargo.toml");
+        fs::write(source.join("Cargo.toml"), only_these_members(&manifest)).expect("Cargo.toml");
         fs::copy(repository().join("Cargo.lock"), source.join("Cargo.lock")).expect("Cargo.lock");
         Self { name, source }
     }
@@ -136,4 +132,14 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).expect("a copy");
         }
     }
+}
+
+/// The workspace's manifest with what is copied as its members, and as its default members.
+fn only_these_members(manifest: &str) -> String {
+    let mut lists = manifest.split("members = [");
+    let start = lists.next().unwrap_or_default().to_owned();
+    lists.fold(start, |before, list| {
+        let (_, after) = list.split_once(']').expect("the end of the members");
+        format!("{before}members = [\"host\", \"plugin-api\", \"plugin-api/abi\"]{after}")
+    })
 }
