@@ -208,6 +208,18 @@ impl Incoming {
         Ok(None)
     }
 
+    /// Waits for the end, but not for longer than `patience`, and not if there is more to come than a little.
+    pub(crate) fn finish(self, patience: Duration) {
+        let end = Instant::now() + patience;
+        for _ in 0..WINDOW {
+            match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Event::Data(_)) => drop(self.credits.send(())),
+                Ok(Event::End | Event::Failed(_)) | Err(_) => return,
+                Ok(Event::WantsBody | Event::Head(..)) => {}
+            }
+        }
+    }
+
     pub(crate) const fn watch(&self) -> &Watch {
         &self.watch
     }
