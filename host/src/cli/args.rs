@@ -9,6 +9,7 @@ use f9_host::ChecksumAlgorithm;
 use super::{
     connections::ConnectionsCommand,
     mirror::Mirror,
+    plugins::Plugins,
     transfer::{Copy, Move},
 };
 
@@ -190,8 +191,8 @@ pub(crate) enum Command {
     /// Keep connections by name.
     #[command(subcommand)]
     Connections(ConnectionsCommand),
-    /// List the plugins that are found, and why a candidate is not usable.
-    Plugins,
+    /// Tell which plugins there are, and whether they can be trusted.
+    Plugins(Plugins),
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
     Completions { shell: Shell },
