@@ -91,7 +91,8 @@ impl Vault {
         let Mirrored { copied, bytes, same, left_out } = self.bring(host, source)?;
         let mut detail = format!("{copied} files ({}), {same} unchanged", human(bytes));
         if left_out > 0 {
-            detail.push_str(&format!(", {left_out} links left out"));
+            let links = if left_out == 1 { "link" } else { "links" };
+            detail.push_str(&format!(", {left_out} {links} left out"));
         }
         Ok(detail)
     }
