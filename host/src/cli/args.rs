@@ -8,6 +8,7 @@ use f9_host::ChecksumAlgorithm;
 
 use super::{
     connections::ConnectionsCommand,
+    live_check::LiveCheck,
     mirror::Mirror,
     plugins::Plugins,
     transfer::{Copy, Move},
@@ -193,6 +194,8 @@ pub(crate) enum Command {
     Connections(ConnectionsCommand),
     /// Tell which plugins there are, and whether they can be trusted.
     Plugins(Plugins),
+    /// Check that files keep their bytes in a live OpenAI vector store, and that synchronising works.
+    LiveCheck(LiveCheck),
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
     Completions { shell: Shell },

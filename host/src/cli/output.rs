@@ -259,6 +259,12 @@ impl Output {
         if self.json { self.json_line(value) } else { self.line(text) }
     }
 
+    /// The same, now: it is some time until the next.
+    pub(crate) fn at_once(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        self.either(value, text)?;
+        self.stdout.flush().map_err(output_failed)
+    }
+
     pub(crate) fn hit(&mut self, hit: &SearchHit) -> Result<()> {
         if self.json {
             return self.json_line(hit);

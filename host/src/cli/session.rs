@@ -39,6 +39,11 @@ impl<'a> Session<'a> {
         &self.host
     }
 
+    /// What was typed.
+    pub(crate) fn args(&self) -> &Args {
+        self.args
+    }
+
     /// Asks whether to stop: between the steps of whatever takes longer than a moment.
     pub(crate) fn cancel(&self) -> &CancelToken {
         &self.cancel
