@@ -4,6 +4,8 @@ mod doctor;
 mod inspect;
 mod list;
 mod lock;
+#[cfg(unix)]
+mod verify;
 
 use std::path::PathBuf;
 
@@ -37,6 +39,12 @@ enum PluginsCommand {
     /// Keep a list of the files that may be loaded.
     #[command(subcommand)]
     Lock(LockCommand),
+    /// Run the conformance suite on a plugin's file, in a process of its own.
+    #[cfg(unix)]
+    Verify(verify::Verify),
+    #[cfg(unix)]
+    #[command(hide = true)]
+    Serve(verify::Serve),
 }
 
 pub(crate) fn run(plugins: &Plugins, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -45,5 +53,9 @@ pub(crate) fn run(plugins: &Plugins, session: &Session<'_>, output: &mut Output)
         Some(PluginsCommand::Inspect { file }) => inspect::run(file, output),
         Some(PluginsCommand::Doctor { name }) => doctor::run(name.as_ref(), session, output),
         Some(PluginsCommand::Lock(command)) => lock::run(command, session, output),
+        #[cfg(unix)]
+        Some(PluginsCommand::Verify(arguments)) => verify::run(arguments, session, output),
+        #[cfg(unix)]
+        Some(PluginsCommand::Serve(arguments)) => verify::serve(arguments),
     }
 }
