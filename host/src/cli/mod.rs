@@ -18,7 +18,7 @@ mod survey;
 mod sync;
 mod transfer;
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
@@ -97,6 +97,17 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
     }
     for dir in env::var_os("F9_PLUGIN_PATH").iter().flat_map(env::split_paths) {
         builder = builder.plugin_dir(dir);
+    }
+    for name in &args.allow_unsafe_permissions {
+        builder = builder.allow_unsafe_permissions(name.clone());
+    }
+    // One that was named has to be there; whatever lies in the place for it counts, be it readable or not.
+    let is_there = |file: &PathBuf| {
+        let looked = file.symlink_metadata();
+        args.lock.is_some() || !looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    if let Some(file) = args.lock_file().filter(is_there) {
+        builder = builder.lock_file(file);
     }
     builder.build()
 }
