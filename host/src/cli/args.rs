@@ -2,7 +2,10 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
+use clap::{
+    ArgAction, Args as ClapArgs, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
 use f9_host::ChecksumAlgorithm;
 
@@ -20,7 +23,7 @@ Exit codes:
   1  any other error          6    conflict with the remote
   2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
   3  not found                8    plugin (not found, refused, panicked)
-  4  already exists           9    cp, mv, mirror: done in part
+  4  already exists           9    several things, done in part
                               130  interrupted by Ctrl-C
 
 Example:
@@ -51,7 +54,7 @@ pub(crate) struct Args {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Show no progress and no summary; errors are still told.
+    /// Say nothing of what is done: no progress, no summary. Errors are still told.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -65,7 +68,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a file, or with --dir a directory.
+    /// Create a file, empty if no content is given, or with --dir a directory.
     #[command(
         after_help = "Example:\n  f9 create notes:today.txt 'hello world'\n  tar c src | f9 create notes:src.tar -"
     )]
@@ -112,8 +115,8 @@ pub(crate) enum Command {
         #[arg(value_name = PATH, default_value = "/")]
         path: String,
     },
-    /// List what a pattern stands for: * and ? within a name, [a-z], ** for any directories.
-    #[command(after_help = "Example:\n  f9 glob 'notes:**/*.txt'")]
+    /// List what a pattern stands for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
+    #[command(after_help = "Example:\n  f9 glob 'notes:**/*.{txt,md}'")]
     Glob {
         #[arg(value_name = PATTERN)]
         pattern: String,
@@ -132,8 +135,8 @@ pub(crate) enum Command {
     Checksum {
         #[arg(value_name = PATH, required = true)]
         paths: Vec<String>,
-        /// One of sha256, sha512, blake3, md5.
-        #[arg(short, long, value_name = "NAME", default_value = "sha256")]
+        /// How they are computed.
+        #[arg(short, long, value_name = "NAME", default_value = "sha256", value_parser = algorithms())]
         algorithm: ChecksumAlgorithm,
     },
     /// Create a directory with its parents.
@@ -191,6 +194,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Connections(ConnectionsCommand),
     /// List the plugins that are found, and why a candidate is not usable.
+    #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins")]
     Plugins,
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
@@ -201,6 +205,12 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+}
+
+/// A parser that knows the names, so that help, errors and completions list them.
+fn algorithms() -> impl TypedValueParser<Value = ChecksumAlgorithm> {
+    let names = ChecksumAlgorithm::ALL.map(ChecksumAlgorithm::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ChecksumAlgorithm>())
 }
 
 const PATH: &str = "[NAME:]PATH";
@@ -247,6 +257,9 @@ pub(crate) struct Resolve {
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) side: Side,
+    /// Take the file though conflict markers are left in it.
+    #[arg(long, requires = "with")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@ mod connections;
 mod documents;
 mod failure;
 mod files;
+mod markers;
 mod mirror;
 mod output;
 mod plugins;
