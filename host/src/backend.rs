@@ -28,6 +28,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Backend {
     inner: Arc<Inner>,
+    stands_in: bool,
 }
 
 struct Inner {
@@ -43,7 +44,15 @@ impl Backend {
         let own = Capabilities::from_bits_retain(object.capabilities());
         let sync = object.sync().into_option().map(SyncHandle);
         let search = object.search().into_option().map(SearchHandle);
-        Self { inner: Arc::new(Inner { object, sync, search, own, plugin }) }
+        Self { inner: Arc::new(Inner { object, sync, search, own, plugin }), stands_in: true }
+    }
+
+    /// The same backend as the plugin implements it: the host stands in for nothing, and what is not declared answers
+    /// whatever the plugin answers.
+    #[cfg(all(feature = "verify", unix))]
+    #[must_use]
+    pub(crate) fn without_stand_ins(self) -> Self {
+        Self { stands_in: false, ..self }
     }
 
     /// The plugin behind it.
@@ -60,8 +69,9 @@ impl Backend {
         &self.inner.object
     }
 
-    fn has(&self, capability: Capabilities) -> bool {
-        self.inner.own.contains(capability)
+    /// Whether the host does what the plugin does not.
+    fn stands_in_for(&self, capability: Capabilities) -> bool {
+        self.stands_in && !self.inner.own.contains(capability)
     }
 }
 
@@ -97,6 +107,9 @@ fn bytes(buffer: AbiBufferBox) -> Bytes {
 #[deny(clippy::missing_trait_methods)]
 impl FileBackend for Backend {
     fn capabilities(&self) -> Capabilities {
+        if !self.stands_in {
+            return Capabilities::from_bits_retain(self.object().capabilities());
+        }
         self.inner.own | Capabilities::COPY | Capabilities::CHECKSUM | Capabilities::OPEN_WRITE
     }
 
@@ -151,7 +164,7 @@ impl FileBackend for Backend {
     }
 
     fn open_write(&self, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
-        if !self.has(Capabilities::OPEN_WRITE) {
+        if self.stands_in_for(Capabilities::OPEN_WRITE) {
             return Ok(Box::new(stand_in::Writer::new(self.clone(), path.clone(), options)?));
         }
         let writer = self.object().open_write(text(path), options.into()).into_result()?;
@@ -159,7 +172,7 @@ impl FileBackend for Backend {
     }
 
     fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
-        if !self.has(Capabilities::COPY) {
+        if self.stands_in_for(Capabilities::COPY) {
             return stand_in::copy(self, from, to, options);
         }
         from_abi(self.object().copy(text(from), text(to), options.into()))
@@ -170,9 +183,9 @@ impl FileBackend for Backend {
     }
 
     fn checksum(&self, path: &BackendPath, algorithm: ChecksumAlgorithm) -> Result<String> {
-        if self.has(Capabilities::CHECKSUM) {
+        if !self.stands_in_for(Capabilities::CHECKSUM) {
             match from_abi(self.object().checksum(text(path), RStr::from_str(algorithm.as_str()))) {
-                Err(error) if error.kind() == ErrorKind::Unsupported => {}
+                Err(error) if self.stands_in && error.kind() == ErrorKind::Unsupported => {}
                 answer => return answer,
             }
         }

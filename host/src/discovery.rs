@@ -47,7 +47,8 @@ pub(crate) fn file_name(name: &PluginName) -> String {
     format!("{DLL_PREFIX}f9_backend_{name}{DLL_SUFFIX}")
 }
 
-fn name_of_file(file_name: &str) -> Option<PluginName> {
+/// The plugin's name, if a file is called as a plugin's.
+pub(crate) fn name_of_file(file_name: &str) -> Option<PluginName> {
     let name = file_name.strip_prefix(DLL_PREFIX)?.strip_prefix("f9_backend_")?.strip_suffix(DLL_SUFFIX)?;
     name.parse().ok()
 }

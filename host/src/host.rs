@@ -73,6 +73,12 @@ impl Host {
         Ok(plugin)
     }
 
+    /// Loads the plugin in this very file, wherever it is and whatever it is called.
+    #[cfg(all(feature = "verify", unix))]
+    pub(crate) fn load_file(&self, path: &std::path::Path, name: &PluginName) -> Result<Plugin, Refusal> {
+        Plugin::load(Library::open(path, name)?, self.shared.services.clone())
+    }
+
     /// Every file that is named like a plugin, usable or not, without running any.
     pub fn plugins(&self) -> Vec<PluginFile> {
         discovery::plugin_files(&self.shared.dirs)

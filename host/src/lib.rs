@@ -52,6 +52,8 @@ mod refusal;
 mod services;
 mod stand_in;
 mod streams;
+#[cfg(all(feature = "verify", unix))]
+pub mod verify;
 
 pub use backend::Backend;
 pub use connection::{Connection, PluginName};

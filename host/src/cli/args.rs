@@ -12,6 +12,7 @@ use f9_host::ChecksumAlgorithm;
 use super::{
     connections::ConnectionsCommand,
     mirror::Mirror,
+    plugins::Plugins,
     transfer::{Copy, Move},
 };
 
@@ -193,9 +194,9 @@ pub(crate) enum Command {
     /// Keep connections by name.
     #[command(subcommand)]
     Connections(ConnectionsCommand),
-    /// List the plugins that are found, and why a candidate is not usable.
-    #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins")]
-    Plugins,
+    /// Tell which plugins there are, and whether they can be trusted.
+    #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins list")]
+    Plugins(Plugins),
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
     Completions { shell: Shell },

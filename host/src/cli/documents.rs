@@ -35,7 +35,7 @@ fn pages(command: &Command, name: &str, dir: &Path, output: &mut Output) -> Resu
             .at(file.display())
     })?;
     output.line(format_args!("{}", file.display()))?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
         pages(sub, &format!("{name}-{}", sub.get_name()), dir, output)?;
     }
     Ok(())

@@ -76,7 +76,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
         Command::Connections(command) => connections::run(command, session, output),
-        Command::Plugins => plugins::list(session.host(), output),
+        Command::Plugins(command) => plugins::run(command, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),
         Command::Man { dir } => documents::manual(dir, output),
     }

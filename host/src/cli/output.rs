@@ -260,6 +260,11 @@ impl Output {
         if self.quiet { Ok(()) } else { self.either(value, text) }
     }
 
+    /// A line for those who want to know everything.
+    pub(crate) fn verbose(&mut self, text: std::fmt::Arguments<'_>) -> Result<()> {
+        if self.verbose { self.line(text) } else { Ok(()) }
+    }
+
     /// An object for programs, or text for people.
     pub(crate) fn either(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
         if self.json { self.json_line(value) } else { self.line(text) }

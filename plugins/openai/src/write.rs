@@ -363,8 +363,7 @@ impl Upload {
         extension: &str,
         chunking: Chunking,
     ) -> Result<StoreFile, Failure> {
-        let name = format!("{}{}-{}.{extension}", self.store.name_prefix(), record.generation, record.part);
-        let uploaded = self.store.api.upload(&name, body)?;
+        let uploaded = self.store.api.upload(&self.store.upload_name(record, extension), body)?;
         let attached = self.store.api.attach(&uploaded.id, &record.to_attributes(), chunking);
         let checked = attached.and_then(|file| match check_echo(&file, record) {
             Ok(()) => Ok(file),

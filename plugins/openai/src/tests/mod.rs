@@ -4,6 +4,7 @@ mod conforms;
 mod faults;
 mod model;
 mod others;
+mod probing;
 mod requests;
 mod round_trips;
 mod search;

@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -36,6 +36,7 @@ pub enum SshBehaviour {
 pub struct SshServer {
     address: SocketAddr,
     host_key: PublicKey,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
     runtime: Option<Runtime>,
 }
 
@@ -67,9 +68,14 @@ impl SshServer {
             ..Default::default()
         });
         let (root, user_key) = (root.to_owned(), PublicKey::from_openssh(user_key).unwrap());
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let accepted = Arc::clone(&connections);
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
+                let stream = stream.into_std().unwrap();
+                accepted.lock().unwrap().push(stream.try_clone().unwrap());
+                let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
                 let (config, root, user_key) = (Arc::clone(&config), root.clone(), user_key.clone());
                 tokio::spawn(async move {
                     match behaviour {
@@ -91,7 +97,7 @@ impl SshServer {
                 });
             }
         });
-        Self { address, host_key, runtime: Some(runtime) }
+        Self { address, host_key, connections, runtime: Some(runtime) }
     }
 
     /// The address of a repository.
@@ -102,6 +108,18 @@ impl SshServer {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
+    /// Ends every connection, as a server does that is started anew.
+    pub fn hang_up(&self) {
+        for connection in &*self.connections.lock().unwrap() {
+            let _ = connection.shutdown(Shutdown::Both); // the client may have been quicker
+        }
     }
 
     /// The line of a `known_hosts` file that makes this server trusted.

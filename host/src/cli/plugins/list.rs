@@ -1,10 +1,10 @@
-//! The command that tells which plugins there are.
+//! Which plugins there are.
 
 use f9_host::{Host, Result};
 
-use super::output::Output;
+use crate::cli::output::Output;
 
-pub(crate) fn list(host: &Host, output: &mut Output) -> Result<()> {
+pub(super) fn run(host: &Host, output: &mut Output) -> Result<()> {
     let files = host.plugins();
     for file in &files {
         output.plugin(file)?;
