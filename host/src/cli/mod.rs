@@ -6,6 +6,7 @@ mod documents;
 mod failure;
 mod files;
 mod live_check;
+mod markers;
 mod mirror;
 mod output;
 mod plugins;
