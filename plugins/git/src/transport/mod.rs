@@ -25,7 +25,7 @@ pub(crate) trait Transport: Send {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>>;
+    ) -> Result<Option<Tip>>;
 
     /// Moves the remote's branch forward to `tip`, with all that it lacks. Returns where the branch was.
     ///
@@ -33,6 +33,14 @@ pub(crate) trait Transport: Send {
     ///
     /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks.
     fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>>;
+}
+
+/// A branch of the remote and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// `refs/heads/…`, or `HEAD` if the remote is on no branch.
+    pub(crate) branch: String,
+    pub(crate) id: Oid,
 }
 
 /// Which of the remote's branches is asked for.

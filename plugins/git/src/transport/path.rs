@@ -14,7 +14,7 @@ use std::{
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
 
-use super::{Transport, Wanted, hooks, remote_moved};
+use super::{Tip, Transport, Wanted, hooks, remote_moved};
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
@@ -74,14 +74,17 @@ impl Transport for PathTransport {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>> {
+    ) -> Result<Option<Tip>> {
         let remote = self.open()?;
-        let mut tip = branch_tip(&remote, branch)?;
+        let mut tip = branch_tip(&remote, branch)?.map(|id| Tip { branch: branch.to_owned(), id });
         if tip.is_none() && wanted == Wanted::BranchOrDefault {
-            tip = remote.head().ok().and_then(|head| head.target());
+            tip = remote.head().ok().and_then(|head| {
+                let name = std::str::from_utf8(head.name_bytes()).unwrap_or("HEAD");
+                Some(Tip { branch: name.to_owned(), id: head.target()? })
+            });
         }
-        if let Some(tip) = tip {
-            copy_objects(&remote, into, tip, "fetch", context)?;
+        if let Some(tip) = &tip {
+            copy_objects(&remote, into, tip.id, "fetch", context)?;
         }
         Ok(tip)
     }

@@ -18,7 +18,7 @@ use git2::{
     transport::{SmartSubtransport, Transport as GitTransport},
 };
 
-use super::{Transport, Wanted, remote_moved, remote_refused};
+use super::{Tip, Transport, Wanted, remote_moved, remote_refused};
 use crate::errors::{clean, from_git};
 
 /// The scheme that libgit2 knows.
@@ -66,17 +66,17 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>> {
+    ) -> Result<Option<Tip>> {
         let call = Call::new(context);
         call.run(&self.0, "fetch", || {
             let mut remote = call.remote(into)?;
             let mut connection =
                 remote.connect_auth(Direction::Fetch, Some(call.callbacks("fetch")), None)?;
-            let Some((name, tip)) = find(&connection, branch, wanted)? else { return Ok(None) };
+            let Some(tip) = find(&connection, branch, wanted)? else { return Ok(None) };
             let mut options = FetchOptions::new();
             options.remote_callbacks(call.callbacks("fetch")).download_tags(AutotagOption::None);
             options.update_fetchhead(false);
-            connection.remote().download(&[&*name], Some(&mut options))?;
+            connection.remote().download(&[&*tip.branch], Some(&mut options))?;
             Ok(Some(tip))
         })
     }
@@ -86,7 +86,7 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         let before = call.run(&self.0, "push", || {
             let mut remote = call.remote(from)?;
             let mut connection = remote.connect_auth(Direction::Push, Some(call.callbacks("push")), None)?;
-            let before = find(&connection, branch, Wanted::Branch)?.map(|(_, id)| id);
+            let before = find(&connection, branch, Wanted::Branch)?.map(|tip| tip.id);
             let lacks = |id: Oid| {
                 Ok::<_, git2::Error>(!from.odb()?.exists(id) || !from.graph_descendant_of(tip, id)?)
             };
@@ -105,7 +105,7 @@ impl<C: Connection + Clone> Transport for Smart<C> {
             None => Ok(before),
             Some(status) if MOVED.iter().any(|words| status.contains(words)) => {
                 // Moved, or may the branch not be written at all?
-                let now = self.fetch(from, branch, Wanted::Branch, context)?;
+                let now = self.fetch(from, branch, Wanted::Branch, context)?.map(|tip| tip.id);
                 Err(if now == before { call.refused(&status) } else { remote_moved() })
             }
             Some(status) => Err(call.refused(&status)),
@@ -118,7 +118,7 @@ fn find(
     connection: &RemoteConnection<'_, '_, '_>,
     branch: &str,
     wanted: Wanted,
-) -> Result<Option<(String, Oid)>, git2::Error> {
+) -> Result<Option<Tip>, git2::Error> {
     let heads = connection.list()?;
     let named = |name: &str| heads.iter().find(|head| head.name() == name);
     let mut found = named(branch);
@@ -127,7 +127,7 @@ fn find(
         let target = default.and_then(|head| head.symref_target());
         found = target.and_then(named).or(default);
     }
-    Ok(found.map(|head| (head.name().to_owned(), head.oid())))
+    Ok(found.map(|head| Tip { branch: head.name().to_owned(), id: head.oid() }))
 }
 
 /// One fetch or push, and what is learned in its course.
