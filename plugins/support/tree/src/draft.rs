@@ -139,11 +139,12 @@ impl Draft {
         {
             return Ok(draft);
         }
-        let device = match &spot.old {
-            Some(old) => old.device,
-            None => Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device,
+        let (device, mode) = match &spot.old {
+            Some(old) => (old.device, old.mode),
+            None => (Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device, 0o600),
         };
-        let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device);
+        let mode = Mode::from_raw_mode(mode);
+        let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device, mode);
         let (temp, fd) = made.map_err(|errno| failure(doing, errno))?;
         Ok(Self { fd, temp: Some(temp) })
     }
@@ -215,7 +216,7 @@ impl Draft {
             match placed {
                 Ok(()) => {
                     sync_folder(&folder, tree.durability(), doing)?;
-                    return Ok(stat.info(path));
+                    return Ok(stat.info(path.clone()));
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
                 // Something came or went meanwhile, or the directory did: look again.
@@ -260,7 +261,7 @@ impl Draft {
         let temp = match self.temp.take() {
             Some(temp) => temp,
             None => {
-                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| {
+                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str, _| {
                     // Once it has a name, it can be taken for a leftover if it is not locked.
                     temp::hold(&self.fd);
                     self.link_unnamed(place, free).map(|()| &self.fd)
@@ -323,7 +324,8 @@ impl Draft {
     fn get_name(&mut self, tree: &Tree, folder: impl AsFd) -> io::Result<()> {
         tree.set_no_unnamed();
         let stat = Stat::of(&self.fd)?;
-        let (temp, fd) = tree.temps().make(tree.root().as_fd(), folder, stat.device)?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let (temp, fd) = tree.temps().make(tree.root().as_fd(), folder, stat.device, mode)?;
         copy_content(&self.fd, &fd, stat.size)?;
         if tree.durability() == Durability::Fsync {
             fsync(&fd)?;

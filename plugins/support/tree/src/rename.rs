@@ -54,7 +54,7 @@ impl<'t> Source<'t> {
                 Ok(()) => {
                     sync_folder(&folder, tree.durability(), DOING)?;
                     sync_folder(&self.folder, tree.durability(), DOING)?;
-                    return if self.stat.is_link() { tree.info(to) } else { Ok(self.stat.info(to)) };
+                    return if self.stat.is_link() { tree.info(to) } else { Ok(self.stat.info(to.clone())) };
                 }
                 Err(Errno::EXIST) => match self.refusal(&folder, name, overwrite)? {
                     Some(error) => return Err(error),

@@ -55,7 +55,7 @@ const CALLS: [(&str, &[&str]); 17] = [
     ("copy_file_range", &["EIO", "EXDEV"]),
     ("fchmod", &["EPERM"]),
     ("readlinkat", &["EIO"]),
-    ("seek", &["EIO"]),
+    ("lseek", &["EIO"]),
 ];
 
 #[test]
