@@ -138,6 +138,10 @@ pub use sync::{Conflict, ConflictSide, SearchBackend, SearchHit, SyncFileBackend
 
 pub use {bytes, bytes::Bytes, log, schemars, serde, serde_json};
 
+/// The source of the plugin on the front page: what `f9 plugins new` begins with.
+#[doc(hidden)]
+pub const EXAMPLE: &str = include_str!("../examples/memory.rs");
+
 #[doc(hidden)]
 pub mod __private {
     //! For the expansion of [`export_plugin!`](crate::export_plugin).
