@@ -140,7 +140,9 @@ impl Connections {
         let names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
         match nearest(name, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None if names.is_empty() => error.hint("the file holds none; add one"),
+            None if names.is_empty() => {
+                error.hint(format!("it holds none; `f9 connections add {name}` adds one"))
+            }
             None => error.hint(format!("known connections: {}", names.join(", "))),
         }
     }
@@ -259,7 +261,10 @@ mod tests {
     #[test]
     fn an_unknown_name_is_told_what_was_meant() {
         let mut connections = Connections::new("connections.json");
-        assert_eq!(connections.get("x").unwrap_err().advice(), Some("the file holds none; add one"));
+        assert_eq!(
+            connections.get("x").unwrap_err().advice(),
+            Some("it holds none; `f9 connections add x` adds one")
+        );
         connections.insert("notes", r#"{"backend": "local", "root": "x"}"#.parse().unwrap()).unwrap();
         assert_eq!(connections.get("nots").unwrap_err().advice(), Some("did you mean `notes`?"));
         assert_eq!(connections.get("zzzzzz").unwrap_err().advice(), Some("known connections: notes"));

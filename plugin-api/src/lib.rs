@@ -128,7 +128,7 @@ mod wire;
 
 pub use backend::{ChecksumAlgorithm, Entries, FileBackend, FileWriter, Reader};
 pub use capabilities::Capabilities;
-pub use config::{nearest, options_schema, parse_options};
+pub use config::{check_options, nearest, options_schema, parse_options};
 pub use content::Content;
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result};

@@ -178,11 +178,86 @@ fn a_connection_is_added_by_answers() {
 #[test]
 fn a_connection_is_added_from_json() {
     let shell = Shell::new(&["notes"]);
-    let site =
-        json!({"backend": "git", "remote_url": "https://example.com/site.git", "password": {"$env": "SITE"}});
+    let site = json!({
+        "backend": "git", "remote_url": "https://example.com/site.git", "path": "site", "password": {"$env": "SITE"},
+    });
     shell.ok(["-c", &site.to_string(), "connections", "add", "site"]);
     let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
     assert_eq!((&saved["site"], &saved["notes"]["backend"]), (&site, &json!("local")));
+}
+
+#[test]
+fn a_connection_is_added_from_arguments() {
+    let shell = Shell::new(&[]);
+    let git = [
+        "connections",
+        "add",
+        "site",
+        "git",
+        "remote_url=https://example.com/site.git",
+        "path=site",
+        "timeout=5",
+    ];
+    shell.ok(git);
+    shell.ok([
+        "connections",
+        "add",
+        "other",
+        "git",
+        "remote_url=x",
+        "path=y",
+        r#"password={"$env": "SITE"}"#,
+    ]);
+    let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
+    assert_eq!(
+        saved["site"],
+        json!({"backend": "git", "remote_url": "https://example.com/site.git", "path": "site", "timeout": 5})
+    );
+    assert_eq!(saved["other"]["password"], json!({"$env": "SITE"}));
+    for (option, words) in [
+        ("rot=x", "the plugin has no option `rot`; did you mean `root`?"),
+        ("zzzzzz=x", "it has create_root, durability, root"),
+        ("create_root=5", "expected true or false"),
+        ("root", "is written KEY=VALUE"),
+    ] {
+        let errors = shell.fails(["connections", "add", "x", "local", option], 2);
+        assert!(errors.contains(words), "{errors}");
+    }
+    let errors = shell.fails(["connections", "add", "x", "git", "path=x", "password=hunter2"], 2);
+    assert!(errors.contains("others can see the arguments") && !errors.contains("hunter2"), "{errors}");
+    // What is required and not given is asked for.
+    let output = shell.run_with_input(
+        ["connections", "add", "n", "local", "durability=fsync"],
+        b"data
+",
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_added_is_checked_unless_that_is_not_wanted() {
+    let shell = Shell::new(&[]);
+    for (connection, code, words) in [
+        (json!({"backend": "local", "rot": "x"}), 2, "did you mean `root`?"),
+        (json!({"backend": "local"}), 2, "lacks the key `root`"),
+        (
+            json!({"backend": "local", "root": "x", "create_root": "yes"}),
+            2,
+            "expected true or false, found a string",
+        ),
+        (json!({"backend": "git", "remote_url": "x", "path": "y", "password": 5}), 2, "expected a string"),
+        (json!({"backend": "missing"}), 8, "no plugin `missing`"),
+    ] {
+        let connection = connection.to_string();
+        let errors = shell.fails(["-c", &connection, "connections", "add", "x"], code);
+        assert!(errors.contains(words) && errors.ends_with("--no-check adds it as it is\n"), "{errors}");
+        assert_eq!(shell.ok(["connections", "list"]), "");
+        shell.ok(["-c", &connection, "connections", "add", "--no-check", "x"]);
+        shell.ok(["connections", "remove", "x"]);
+    }
+    // What a reference leads to is not looked up.
+    let later = json!({"backend": "local", "root": {"$env": "NOT_SET_YET"}}).to_string();
+    shell.ok(["-c", &later, "connections", "add", "later"]);
 }
 
 #[test]

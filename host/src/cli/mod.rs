@@ -5,6 +5,8 @@ mod connections;
 mod documents;
 mod failure;
 mod files;
+mod live_check;
+mod markers;
 mod mirror;
 mod output;
 mod plugins;
@@ -21,7 +23,7 @@ mod transfer;
 use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
+use f9_host::{CancelToken, ErrorKind, Host, Result, log::LevelFilter};
 
 use args::{Args, Command};
 use output::Output;
@@ -42,7 +44,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return output.fail(&error),
     };
-    let session = Session::new(host(&args, &stop, &progress), &args, stop.token().clone());
+    let session = Session::new(host(&args, stop.token(), &progress), &args, stop.token().clone());
     match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
         Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
@@ -76,12 +78,14 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
         Command::Connections(command) => connections::run(command, session, output),
         Command::Plugins(command) => plugins::run(command, session, output),
+        Command::LiveCheck(check) => live_check::run(check, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),
         Command::Man { dir } => documents::manual(dir, output),
     }
 }
 
-fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
+/// A host as the arguments want it, whose operations stop at `cancel`.
+fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     let level = match args.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
@@ -91,7 +95,7 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
     let mut builder = Host::builder()
         .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
-        .cancel_token(stop.token().clone());
+        .cancel_token(cancel.clone());
     for dir in &args.plugin_dir {
         builder = builder.plugin_dir(dir);
     }

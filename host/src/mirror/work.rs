@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             self.tell(MirrorEvent::Same { path: to, size: there.size });
             return Ok(());
         }
-        if there.is_some() && self.options.existing == Existing::Refuse {
+        if there.is_some() && self.options.existing.refuses() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something at this path already")
                 .at(to)
                 .with("side", Side::Destination));
@@ -217,7 +217,7 @@ impl<'a> Run<'a> {
             Existing::Replace | Existing::Refuse => Ok(false),
             _ if here.size != there.size => Ok(false),
             Existing::CompareSize => Ok(true),
-            Existing::CompareChecksum => {
+            Existing::CompareChecksum | Existing::RefuseDifferent => {
                 let wanted = self.checksum(self.source, &here.path).map_err(at(&here.path, Side::Source))?;
                 let present = self
                     .checksum(self.destination, &there.path)
@@ -240,7 +240,7 @@ impl<'a> Run<'a> {
     fn copy(&self, from: &BackendPath, to: &BackendPath) -> Result<u64> {
         let reader = self.source.backend.open_read(from, ByteRange::ALL).map_err(at(from, Side::Source))?;
         let mut reader = Passing { reader, count: 0, failed: false, run: self };
-        let options = CreateOptions::default().overwrite(self.options.existing != Existing::Refuse);
+        let options = CreateOptions::default().overwrite(!self.options.existing.refuses());
         let stored = self.destination.backend.create(to, Content::reader(&mut reader), options);
         let (count, failed) = (reader.count, reader.failed);
         let side = if failed { Side::Source } else { Side::Destination };
