@@ -80,7 +80,7 @@ impl Host {
     }
 
     /// Loads the plugin in this very file, wherever it is and whatever it is called.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     pub(crate) fn load_file(&self, path: &std::path::Path, name: &PluginName) -> Result<Plugin, Refusal> {
         Plugin::load(Library::open(path, name)?, self.shared.services.clone())
     }
