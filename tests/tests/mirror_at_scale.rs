@@ -184,7 +184,7 @@ fn from_directory_to_repository() {
     site.mirror_with_kills("plain:", "site:files");
     site.assert_same(("plain", ""), ("site", "files"));
     // What others clone is the same.
-    site.shell.ok(["push", "site:", "-m", "All of it"]);
+    site.shell.ok(["-q", "push", "site:", "-m", "All of it"]);
     site.assert_same(("plain", ""), ("other", "files"));
 }
 
@@ -202,7 +202,7 @@ fn from_repository_to_vector_store_where_nothing_that_arrived_is_uploaded_twice(
     site.shell.write("key", API_KEY);
     site.shell.ok(["create", "site:README", "about this\n"]);
     site.fill("clone/files");
-    site.shell.ok(["push", "site:", "-m", "All of it"]);
+    site.shell.ok(["-q", "push", "site:", "-m", "All of it"]);
     let kills = site.mirror_with_kills("site:files", "docs:copy");
     let uploads = server.count(Route::Upload);
     // What was on its way at a kill has not arrived, and is uploaded again.

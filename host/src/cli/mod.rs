@@ -1,6 +1,7 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 
 mod args;
+mod completion;
 mod connections;
 mod documents;
 mod failure;
@@ -19,7 +20,7 @@ mod survey;
 mod sync;
 mod transfer;
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
@@ -32,6 +33,9 @@ use stop::Stop;
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
+    if let Some(code) = completion::answer() {
+        return code;
+    }
     let words: Vec<OsString> = env::args_os().collect();
     let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
@@ -93,11 +97,13 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
         .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(stop.token().clone());
-    for dir in &args.plugin_dir {
-        builder = builder.plugin_dir(dir);
-    }
-    for dir in env::var_os("F9_PLUGIN_PATH").iter().flat_map(env::split_paths) {
+    for dir in args.plugin_dir.iter().cloned().chain(plugin_path()) {
         builder = builder.plugin_dir(dir);
     }
     builder.build()
+}
+
+/// The directories of `F9_PLUGIN_PATH`.
+fn plugin_path() -> Vec<PathBuf> {
+    env::var_os("F9_PLUGIN_PATH").iter().flat_map(env::split_paths).collect()
 }
