@@ -4,14 +4,18 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File},
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use f9_plugin_api::{Error, ErrorKind, Result, nearest};
 use serde_json::{Map, Value};
 
-use crate::{Backend, Connection, Host, connection::kind_of};
+use crate::{
+    Backend, Connection, Host,
+    connection::kind_of,
+    replace::{Readers, replace},
+};
 
 /// Connections by name, from a JSON file:
 ///
@@ -121,7 +125,8 @@ impl Connections {
         let all: Map<_, _> =
             self.by_name.iter().map(|(name, connection)| (name.clone(), connection.to_json())).collect();
         let text = format!("{:#}\n", Value::Object(all));
-        replace(&self.file, text.as_bytes()).map_err(|error| error.at(self.file.display()))?;
+        replace(&self.file, text.as_bytes(), Readers::Owner)
+            .map_err(|error| error.at(self.file.display()))?;
         self.others_can_read = false;
         Ok(())
     }
@@ -224,18 +229,6 @@ fn check_name(name: &str) -> Result<()> {
 fn is_name(name: &str) -> bool {
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(legal)
-}
-
-/// Puts a new file in the place of `file`, or of what it links to.
-fn replace(file: &Path, content: &[u8]) -> Result<()> {
-    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut new = tempfile::NamedTempFile::new_in(dir)?; // readable by its owner alone
-    new.write_all(content)?;
-    new.as_file().sync_all()?;
-    new.persist(&target).map_err(|failed| failed.error)?;
-    Ok(())
 }
 
 #[cfg(test)]

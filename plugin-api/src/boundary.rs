@@ -10,6 +10,9 @@ use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, R
 
 use crate::{Error, Result};
 
+/// The platform that this is built for, as a target triple: what a manifest names too.
+pub const TARGET: &str = env!("F9_TARGET");
+
 /// Turns a result of the contract into one of the boundary.
 pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
     match result {

@@ -99,6 +99,16 @@ pub fn cargo(dir: &Path) -> Command {
     command
 }
 
+/// Cargo in one of the plugins in `fixtures`, which are workspaces of their own. It takes the versions of this workspace's
+/// lock file, which are there already.
+pub fn cargo_in_fixture(fixture: &str, arguments: &[&str]) -> Command {
+    let there = repository().join("tests/fixtures").join(fixture);
+    fs::copy(repository().join("Cargo.lock"), there.join("Cargo.lock")).expect("Cargo.lock");
+    let mut command = cargo(&there);
+    command.args(arguments);
+    command
+}
+
 /// Runs a command that must succeed, and answers what it printed.
 pub fn run(command: &mut Command) -> String {
     let output = command.output().expect("cargo runs");

@@ -7,10 +7,11 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use f9_host::ChecksumAlgorithm;
+use f9_host::{ChecksumAlgorithm, PluginLock, PluginName};
 
 use super::{
     connections::ConnectionsCommand,
+    live_check::LiveCheck,
     mirror::Mirror,
     plugins::Plugins,
     transfer::{Copy, Move},
@@ -47,6 +48,14 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugin_dir: Vec<PathBuf>,
 
+    /// Load only the plugins that this lock holds, instead of those in plugins.lock beside the connections if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Load this plugin although others than you and root can replace its file; can be repeated.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) allow_unsafe_permissions: Vec<PluginName>,
+
     /// Print JSON, one object a line; errors too, on stderr.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -65,6 +74,14 @@ pub(crate) struct Args {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Args {
+    /// Where the lock is or would be: named, or beside the connections.
+    pub(crate) fn lock_file(&self) -> Option<PathBuf> {
+        let beside = self.config.as_deref().map(|config| config.with_file_name("plugins.lock"));
+        self.lock.clone().or(beside).or_else(PluginLock::default_file)
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -197,6 +214,8 @@ pub(crate) enum Command {
     /// Tell which plugins there are, and whether they can be trusted.
     #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins list")]
     Plugins(Plugins),
+    /// Check that files keep their bytes in a live OpenAI vector store, and that synchronising works.
+    LiveCheck(LiveCheck),
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
     Completions { shell: Shell },

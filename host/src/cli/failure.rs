@@ -47,7 +47,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
 }
 
 /// The exit code of an error; `--help` lists them.
-pub(crate) fn exit_code(kind: ErrorKind) -> u8 {
+pub(crate) const fn exit_code(kind: ErrorKind) -> u8 {
     use ErrorKind::*;
     match kind {
         InvalidConnection => USAGE,

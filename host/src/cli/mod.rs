@@ -6,6 +6,7 @@ mod connections;
 mod documents;
 mod failure;
 mod files;
+mod live_check;
 mod markers;
 mod mirror;
 mod output;
@@ -20,10 +21,10 @@ mod survey;
 mod sync;
 mod transfer;
 
-use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
+use f9_host::{CancelToken, ErrorKind, Host, Result, log::LevelFilter};
 
 use args::{Args, Command};
 use output::Output;
@@ -47,7 +48,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return output.fail(&error),
     };
-    let session = Session::new(host(&args, &stop, &progress), &args, stop.token().clone());
+    let session = Session::new(host(&args, stop.token(), &progress), &args, stop.token().clone());
     match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
         Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
@@ -81,12 +82,14 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
         Command::Connections(command) => connections::run(command, session, output),
         Command::Plugins(command) => plugins::run(command, session, output),
+        Command::LiveCheck(check) => live_check::run(check, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),
         Command::Man { dir } => documents::manual(dir, output),
     }
 }
 
-fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
+/// A host as the arguments want it, whose operations stop at `cancel`.
+fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     let level = match args.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
@@ -96,9 +99,20 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
     let mut builder = Host::builder()
         .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
-        .cancel_token(stop.token().clone());
+        .cancel_token(cancel.clone());
     for dir in args.plugin_dir.iter().cloned().chain(plugin_path()) {
         builder = builder.plugin_dir(dir);
+    }
+    for name in &args.allow_unsafe_permissions {
+        builder = builder.allow_unsafe_permissions(name.clone());
+    }
+    // One that was named has to be there; whatever lies in the place for it counts, be it readable or not.
+    let is_there = |file: &PathBuf| {
+        let looked = file.symlink_metadata();
+        args.lock.is_some() || !looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    if let Some(file) = args.lock_file().filter(is_there) {
+        builder = builder.lock_file(file);
     }
     builder.build()
 }

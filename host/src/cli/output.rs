@@ -7,8 +7,8 @@ use std::{
 };
 
 use f9_host::{
-    BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, PluginDir, PluginFile, Result,
-    SearchHit, SyncReport, log,
+    BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, Result, SearchHit, SyncReport,
+    log,
     serde_json::{self, Value, json},
 };
 use serde::Serialize;
@@ -47,6 +47,10 @@ impl Output {
             paint_stderr: paint && paints_stderr(),
             progress,
         }
+    }
+
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -266,6 +270,12 @@ impl Output {
         if self.json { self.json_line(value) } else { self.line(text) }
     }
 
+    /// The same, now: it is some time until the next.
+    pub(crate) fn at_once(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        self.either(value, text)?;
+        self.stdout.flush().map_err(output_failed)
+    }
+
     pub(crate) fn hit(&mut self, hit: &SearchHit) -> Result<()> {
         if self.json {
             return self.json_line(hit);
@@ -306,40 +316,6 @@ impl Output {
         ))
     }
 
-    pub(crate) fn plugin(&mut self, file: &PluginFile) -> Result<()> {
-        if self.json {
-            return self.json_line(file);
-        }
-        // Whatever a file that was not even run says of itself stays on its line.
-        let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
-        match (&file.manifest, &file.refusal) {
-            (Some(manifest), _) => {
-                let line = format!("{name} {}: {}", manifest.version, manifest.description);
-                self.line(format_args!("{}", one_line(&line)))?;
-                self.line(format_args!("  {path} [{}]", one_line(&manifest.capabilities.join(", "))))
-            }
-            (None, refusal) => {
-                let why = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
-                let remedy = refusal.as_ref().map(|refusal| refusal.code.remedy()).unwrap_or_default();
-                self.line(format_args!("{name}: not usable: {}", one_line(&why)))?;
-                self.line(format_args!("  {path}; {remedy}"))
-            }
-        }
-    }
-
-    /// The directories that were searched, where that is of interest.
-    pub(crate) fn plugin_dirs(&mut self, dirs: &[PluginDir], nothing_found: bool) -> Result<()> {
-        if self.json || !(self.verbose || nothing_found) {
-            return Ok(());
-        }
-        self.line(format_args!("{}searched:", if nothing_found { "no plugin found; " } else { "" }))?;
-        for dir in dirs {
-            let problem = dir.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            self.line(format_args!("  {}{problem}", one_line(&dir.path.display().to_string())))?;
-        }
-        Ok(())
-    }
-
     /// A file's content, as it is.
     pub(crate) fn copy_from(&mut self, reader: &mut dyn Read) -> Result<()> {
         let mut buffer = vec![0; 256 << 10];
@@ -351,7 +327,8 @@ impl Output {
         }
     }
 
-    fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
+    /// An object for programs.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(not_json)?;
         self.line(format_args!("{text}"))
     }

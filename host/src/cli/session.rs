@@ -42,6 +42,19 @@ impl<'a> Session<'a> {
         &self.host
     }
 
+    /// What was typed.
+    pub(crate) fn args(&self) -> &Args {
+        self.args
+    }
+
+    /// Where the lock is or would be.
+    pub(crate) fn lock_file(&self) -> Result<PathBuf> {
+        self.args.lock_file().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConnection, "there is no place for the lock: HOME is not set")
+                .hint("name the file with --lock FILE")
+        })
+    }
+
     /// Asks whether to stop: between the steps of whatever takes longer than a moment.
     pub(crate) fn cancel(&self) -> &CancelToken {
         &self.cancel

@@ -46,7 +46,7 @@ impl Repo {
         let plan = self.plan(self.changes(old.as_ref(), &new)?, before)?;
         self.journal.write(Step::Advance { from, to })?;
         let placed = self.execute(&plan, &new)?;
-        self.index_of(&new, &placed)?.write().context("write the index")?;
+        self.note_tree(old.as_ref(), &new, &plan, placed)?;
         self.git
             .reference(&self.settings.branch_ref(), to, true, "f9: advance")
             .context("move the branch")?;

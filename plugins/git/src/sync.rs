@@ -15,7 +15,6 @@ impl SyncFileBackend for GitBackend {
         self.operate(|repo| {
             {
                 let _tree = repo.hold_tree()?;
-                repo.check_no_conflicts()?;
                 repo.commit_all(message)?;
             }
             let sent = repo.publish()?;
@@ -27,7 +26,6 @@ impl SyncFileBackend for GitBackend {
         self.operate(|repo| {
             {
                 let _tree = repo.hold_tree()?;
-                repo.check_no_conflicts()?;
                 repo.check_nothing_pending()?;
             }
             let received = repo.receive(Pending::Refuse)?;
@@ -98,10 +96,12 @@ impl Repo {
         let their = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
         self.remember(their)?;
         let _tree = self.hold_tree()?;
-        self.check_no_conflicts()?;
-        match pending {
-            Pending::Refuse => self.check_nothing_pending()?,
-            Pending::Commit(message) => drop(self.commit_all(message)?),
+        match (pending, their) {
+            (Pending::Commit(message), _) => drop(self.commit_all(message)?),
+            // Nothing is going to be touched.
+            (Pending::Refuse, None) => return Ok(0),
+            (Pending::Refuse, Some(their)) if self.is_ancestor(their, self.head()?)? => return Ok(0),
+            (Pending::Refuse, Some(_)) => self.check_nothing_pending()?,
         }
         let Some(their) = their else { return Ok(0) };
         let received = self.count_commits(their, self.head()?)?;

@@ -11,7 +11,7 @@ use f9_plugin_api::{
     FileKind, FileWriter, Reader, Result, UpdateMode, conformance::StrictMemory,
 };
 
-use crate::mutant::{Mutant, Row, meanwhile, mutant};
+use super::mutant::{Mutant, Row, meanwhile, mutant};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [open_read(), open_write()].concat()

@@ -4,7 +4,7 @@ use std::time::UNIX_EPOCH;
 
 use f9_plugin_api::{Bytes, Content, Error, ErrorKind, FileBackend, UpdateMode};
 
-use crate::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
+use super::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [read(), update()].concat()

@@ -7,7 +7,7 @@ use f9_plugin_api::{
     FileKind, ListOptions, Result, UpdateMode,
 };
 
-use crate::mutant::{Mutant, Row, everything, meanwhile, mutant, wrong_kind};
+use super::mutant::{Mutant, Row, everything, meanwhile, mutant, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [delete(), info(), list(), names()].concat()

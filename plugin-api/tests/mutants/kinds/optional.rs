@@ -6,7 +6,7 @@ use f9_plugin_api::{
     SyncReport, serde_json::Value,
 };
 
-use crate::mutant::{Mutant, Row, mutant, wrong_kind};
+use super::mutant::{Mutant, Row, mutant, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [copy(), rename(), capabilities()].concat()

@@ -4,7 +4,7 @@ use f9_plugin_api::{
     BackendPath, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend, FileInfo,
 };
 
-use crate::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
+use super::mutant::{Row, meanwhile, mutant, overwrite, wrong_kind};
 
 pub(crate) fn mutants() -> Vec<Row> {
     [create(), create_dir()].concat()
