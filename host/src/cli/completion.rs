@@ -17,7 +17,7 @@ use clap_complete::{
     env::Shells,
 };
 use f9_host::{
-    Connections, Host, HostBuilder, Result,
+    Connections, Host, HostBuilder, PluginLock, Result,
     serde_json::{Map, Value},
 };
 
@@ -80,9 +80,12 @@ fn addresses() -> Vec<String> {
 
 /// The names of connections. A file that cannot be read has none: who presses Tab cannot be told.
 fn names() -> Vec<String> {
+    connections().iter().flat_map(Connections::iter).map(|(name, _)| name.to_owned()).collect()
+}
+
+fn connections() -> Option<Connections> {
     let file = values_of("--config").pop().map(PathBuf::from).or_else(Connections::default_file);
-    let connections = file.and_then(|file| Connections::load(file).ok());
-    connections.iter().flat_map(Connections::iter).map(|(name, _)| name.to_owned()).collect()
+    Connections::load(file?).ok()
 }
 
 fn backends() -> Vec<String> {
@@ -107,7 +110,20 @@ fn options() -> Vec<String> {
 
 fn host() -> Host {
     let named = values_of("--plugin-dir").into_iter().map(PathBuf::from);
-    named.chain(plugin_path()).fold(Host::builder(), HostBuilder::plugin_dir).build()
+    let of_connections = connections().map(|all| all.plugin_dirs().to_owned()).unwrap_or_default();
+    let dirs = named.chain(plugin_path()).chain(of_connections);
+    let mut builder = dirs.fold(Host::builder(), HostBuilder::plugin_dir);
+    // Whatever lies in its place counts: what a lock does not hold is not loaded for a few letters either.
+    if let Some(lock) = lock_file().filter(|file| file.symlink_metadata().is_ok()) {
+        builder = builder.lock_file(lock);
+    }
+    builder.build()
+}
+
+fn lock_file() -> Option<PathBuf> {
+    let beside = |config: OsString| PathBuf::from(config).with_file_name("plugins.lock");
+    let named = values_of("--lock").pop().map(PathBuf::from);
+    named.or_else(|| values_of("--config").pop().map(beside)).or_else(PluginLock::default_file)
 }
 
 /// What was typed so far, as the script hands it on.
