@@ -126,6 +126,33 @@ fn a_secret_that_others_can_read_is_refused_with_what_to_type() {
 }
 
 #[test]
+fn the_file_says_where_more_plugins_are() {
+    let shell = Shell::new(&[]);
+    let write = |dirs: Value| {
+        let memory = json!({"memory": {"backend": "memory"}, "$plugin_dirs": dirs});
+        shell.write("connections.json", memory.to_string());
+        set_mode(&shell, 0o600);
+    };
+    write(json!([shell.path("none"), example_dir()]));
+    assert_eq!(shell.ok(["create", "memory:x", "1"]), "x: 1 byte\n");
+    assert_eq!(shell.ok(["-c", r#"{"backend": "memory"}"#, "create", "x", "1"]), "x: 1 byte\n");
+    assert!(shell.ok(["plugins"]).contains("memory"));
+    // They come after those that were named, and stay when the file is changed.
+    shell.ok(["connections", "add", "data", "local", "root=data"]);
+    assert_eq!(shell.ok(["create", "memory:y", "1"]), "y: 1 byte\n");
+    set_mode(&shell, 0o620);
+    let errors = shell.fails(["ls", "memory:"], 2);
+    assert!(errors.ends_with(&format!("; type `chmod go-w {}`\n", shell.config().display())), "{errors}");
+    write(json!(["plugins"]));
+    assert!(shell.fails(["ls", "memory:"], 2).contains("not written in full"));
+    // A connection of its own does without the file, whatever is wrong with that, but says so.
+    let here = json!({"backend": "local", "root": shell.path("data")}).to_string();
+    let output = shell.run(["-c", &here, "create", "x", "1"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "x: 1 byte\n"));
+    assert!(text(&output.stderr).starts_with("f9: warn: connections: "), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_host_opens_connections_by_name() {
     let shell = Shell::new(&["notes"]);
     let connections = Connections::load(shell.config()).unwrap();

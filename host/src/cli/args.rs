@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use f9_host::{ChecksumAlgorithm, PluginLock, PluginName};
+use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName};
 
 use super::{
     connections::ConnectionsCommand,
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Search for plugins here first; can be repeated. F9_PLUGIN_PATH adds more after these.
+    /// Search for plugins here first; can be repeated. F9_PLUGIN_PATH adds more after these, then the file of connections.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugin_dir: Vec<PathBuf>,
 
@@ -77,6 +77,11 @@ pub(crate) struct Args {
 }
 
 impl Args {
+    /// Where the connections are or would be.
+    pub(crate) fn connections_file(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(Connections::default_file)
+    }
+
     /// Where the lock is or would be: named, or beside the connections.
     pub(crate) fn lock_file(&self) -> Option<PathBuf> {
         let beside = self.config.as_deref().map(|config| config.with_file_name("plugins.lock"));

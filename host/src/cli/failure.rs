@@ -10,6 +10,9 @@ use f9_host::{
 
 use super::output::{complain, output_failed, to_stderr};
 
+/// The exit code of wrong usage.
+pub(crate) const USAGE: u8 = 2;
+
 /// The exit code of work on several things of which some failed.
 pub(crate) const PARTIAL: u8 = 9;
 
@@ -47,7 +50,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
 pub(crate) const fn exit_code(kind: ErrorKind) -> u8 {
     use ErrorKind::*;
     match kind {
-        InvalidConnection => 2,
+        InvalidConnection => USAGE,
         NotFound => 3,
         AlreadyExists => 4,
         Unsupported | InvalidPath | OutsideRoot | IsADirectory | NotADirectory | DirectoryNotEmpty
@@ -61,7 +64,7 @@ pub(crate) const fn exit_code(kind: ErrorKind) -> u8 {
 
 /// Arguments that make no sense, or a request for help.
 pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
-    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
     if !error.use_stderr() {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {

@@ -29,7 +29,6 @@ pub(crate) struct Output {
     /// The exit code, if it is another than that of success.
     ending: Option<u8>,
     stdout: BufWriter<Stdout>,
-    stdout_is_terminal: bool,
     paint_stdout: bool,
     paint_stderr: bool,
     progress: Progress,
@@ -37,7 +36,6 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(args: &Args, progress: Progress) -> Self {
-        let stdout_is_terminal = io::stdout().is_terminal();
         let paint = !args.json;
         Self {
             json: args.json,
@@ -45,8 +43,7 @@ impl Output {
             quiet: args.quiet,
             ending: None,
             stdout: BufWriter::new(io::stdout()),
-            stdout_is_terminal,
-            paint_stdout: paint && stdout_is_terminal && wants_colours(),
+            paint_stdout: paint && io::stdout().is_terminal() && wants_colours(),
             paint_stderr: paint && paints_stderr(),
             progress,
         }
@@ -247,16 +244,15 @@ impl Output {
             return Ok(());
         }
         if self.json {
-            return self.json_line(value);
-        }
-        if self.verbose || dry_run {
+            self.json_line(value)?;
+        } else if self.verbose || dry_run {
             self.progress.clear();
             self.line(format_args!("{action:<7}  {}", one_line(path.as_str())))?;
-            if self.stdout_is_terminal {
-                self.stdout.flush().map_err(output_failed)?;
-            }
+        } else {
+            return Ok(());
         }
-        Ok(())
+        // Told when it happens: whoever listens may want to act on it.
+        self.stdout.flush().map_err(output_failed)
     }
 
     /// What was done, unless nobody wants to know.

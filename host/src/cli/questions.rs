@@ -171,6 +171,15 @@ fn choices(property: &Value) -> Vec<String> {
     own.chain(alternatives(property).flat_map(choices)).collect()
 }
 
+/// The values that a property may have, where they are only a few.
+pub(crate) fn few_values(property: &Value) -> Vec<String> {
+    let choices = choices(property);
+    if choices.is_empty() && types(property) == ["boolean"] {
+        return vec!["true".to_owned(), "false".to_owned()];
+    }
+    choices
+}
+
 fn is_secret(property: &Value) -> bool {
     property["writeOnly"] == true || alternatives(property).any(is_secret)
 }

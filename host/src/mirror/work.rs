@@ -218,19 +218,22 @@ impl<'a> Run<'a> {
             _ if here.size != there.size => Ok(false),
             Existing::CompareSize => Ok(true),
             Existing::CompareChecksum | Existing::RefuseDifferent => {
-                let wanted = self.checksum(self.source, &here.path).map_err(at(&here.path, Side::Source))?;
-                let present = self
-                    .checksum(self.destination, &there.path)
-                    .map_err(at(&there.path, Side::Destination))?;
+                let wanted = self.checksum(self.source, here).map_err(at(&here.path, Side::Source))?;
+                let present =
+                    self.checksum(self.destination, there).map_err(at(&there.path, Side::Destination))?;
                 Ok(wanted == present)
             }
         }
     }
 
-    fn checksum(&self, tree: Tree<'_>, path: &BackendPath) -> Result<String> {
-        match tree.backend.checksum(path, ChecksumAlgorithm::Sha256) {
+    /// What the listing told, or else what the backend or the content tells.
+    fn checksum(&self, tree: Tree<'_>, info: &FileInfo) -> Result<String> {
+        if let Some(told) = info.attributes.get("sha256") {
+            return Ok(told.clone());
+        }
+        match tree.backend.checksum(&info.path, ChecksumAlgorithm::Sha256) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                stand_in::checksum(tree.backend, path, ChecksumAlgorithm::Sha256, &self.options.cancel)
+                stand_in::checksum(tree.backend, &info.path, ChecksumAlgorithm::Sha256, &self.options.cancel)
             }
             answer => answer,
         }
