@@ -6,6 +6,8 @@ mod path;
 pub(crate) mod smart;
 mod ssh;
 
+use std::time::{Duration, Instant};
+
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
@@ -59,6 +61,33 @@ pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Tra
         Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
         Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
     })
+}
+
+/// Tells the host how far a fetch or push has come, a few times a second.
+pub(crate) struct Progress<'a> {
+    context: &'a Context,
+    operation: &'static str,
+    last: Option<(Instant, usize)>,
+}
+
+impl<'a> Progress<'a> {
+    const EVERY: Duration = Duration::from_millis(200);
+
+    pub(crate) const fn new(context: &'a Context, operation: &'static str) -> Self {
+        Self { context, operation, last: None }
+    }
+
+    /// So many of the objects are through; false if the host wants no more of it.
+    pub(crate) fn tell(&mut self, done: usize, total: usize) -> bool {
+        let due = self
+            .last
+            .is_none_or(|(at, told)| at.elapsed() >= Self::EVERY || (done == total && told != total));
+        if due && total > 0 {
+            self.last = Some((Instant::now(), done));
+            self.context.progress(self.operation, "objects", done as u64, Some(total as u64));
+        }
+        !due || !self.context.is_cancelled()
+    }
 }
 
 /// The error of a push that came too late.

@@ -12,9 +12,9 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
-use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
+use git2::{ErrorCode, ObjectType, Oid, PackBuilderStage, Repository, RepositoryOpenFlags, Sort, Tree};
 
-use super::{Tip, Transport, Wanted, hooks, remote_moved};
+use super::{Progress, Tip, Transport, Wanted, hooks, remote_moved};
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
@@ -164,7 +164,7 @@ fn copy_objects(
     from: &Repository,
     to: &Repository,
     tip: Oid,
-    operation: &str,
+    operation: &'static str,
     context: &Context,
 ) -> Result<()> {
     if is_complete(to, tip)? {
@@ -271,14 +271,15 @@ fn copy_loose(from: &Repository, to: &Repository, ids: &[Oid]) -> Result<(), git
     Ok(())
 }
 
-fn copy_pack(
-    from: &Repository,
+fn copy_pack<'a>(
+    from: &'a Repository,
     to: &Repository,
     ids: &[Oid],
-    operation: &str,
-    context: &Context,
+    operation: &'static str,
+    context: &'a Context,
 ) -> Result<()> {
-    let total = ids.len() as u64;
+    let total = ids.len();
+    let mut progress = Progress::new(context, operation);
     let mut pack = from.packbuilder().context("make a pack")?;
     pack.set_threads(0);
     for id in ids {
@@ -286,18 +287,21 @@ fn copy_pack(
     }
     let target = to.odb().context("open the objects")?;
     let mut writer = target.packwriter().context("write a pack")?;
+    // Searching for deltas takes the longest, and what follows is soon done.
+    let searched = pack.set_progress_callback(move |stage, done, _| match stage {
+        PackBuilderStage::AddingObjects => !context.is_cancelled(),
+        PackBuilderStage::Deltafication => progress.tell((done as usize).min(total), total),
+    });
+    searched.context("make a pack")?;
     let mut failure = None;
-    let mut bytes = 0;
     let built = pack.foreach(|part| {
-        bytes += part.len() as u64;
         failure = context.check_cancelled().err().or_else(|| writer.write_all(part).err().map(Error::from));
         failure.is_none()
     });
     if let Some(failure) = failure {
         return Err(failure);
     }
+    context.check_cancelled()?;
     built.context("make a pack")?;
-    writer.commit().context("write a pack")?;
-    context.progress(operation, "objects", total, Some(total));
-    Ok(())
+    writer.commit().context("write a pack").map(drop)
 }
