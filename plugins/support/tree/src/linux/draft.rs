@@ -12,13 +12,13 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{
-    Durability, Tree,
+use super::{
     errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
     resolve::{Folder, attempts, sync_folder},
     stat::Stat,
     temp::{self, Temp},
 };
+use crate::{Durability, Tree};
 
 /// What a reader is read with.
 const CHUNK: usize = 256 << 10;

@@ -7,13 +7,13 @@ use rustix::{
     io::{self, Errno},
 };
 
-use crate::{
-    Tree,
+use super::{
     draft::{Rule, replaceable},
     errors::{already_exists, contended, failure, is_a_directory},
     resolve::{Folder, attempts, sync_folder},
     stat::Stat,
 };
+use crate::Tree;
 
 const DOING: &str = "move it here";
 

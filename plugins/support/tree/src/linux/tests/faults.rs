@@ -242,7 +242,7 @@ fn run_ahead() {
         File::open("/dev/null").unwrap();
         rustix::io::write(&null, b"x").unwrap();
         rustix::io::pread(&null, &mut [0; 1], 0).unwrap();
-        crate::stat::Stat::of(&null).unwrap();
+        super::super::stat::Stat::of(&null).unwrap();
     }
 }
 

@@ -9,8 +9,8 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{
-    Tree, append,
+use super::{
+    append,
     draft::{Draft, Rule, Spot, read_all},
     errors::{already_exists, contended, failure, root_is_gone},
     listing::Listing,
@@ -20,6 +20,7 @@ use crate::{
     stat::Stat,
     write::Writer,
 };
+use crate::Tree;
 
 impl FileBackend for Tree {
     fn capabilities(&self) -> Capabilities {

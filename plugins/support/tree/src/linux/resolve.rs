@@ -17,11 +17,11 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{
-    Durability,
+use super::{
     errors::{contended, failure},
     temp,
 };
+use crate::Durability;
 
 /// As often as a path is tried that others change meanwhile, with growing pauses: some 30 ms in all.
 pub(crate) fn attempts() -> impl Iterator<Item = u64> {

@@ -4,10 +4,8 @@ use std::io::Write;
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileWriter, Result};
 
-use crate::{
-    Tree,
-    draft::{Draft, Rule, Spot},
-};
+use super::draft::{Draft, Rule, Spot};
+use crate::Tree;
 
 const DOING: &str = "write the file";
 
