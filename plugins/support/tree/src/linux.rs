@@ -9,6 +9,7 @@ mod read;
 mod remove;
 mod rename;
 mod resolve;
+mod spot;
 mod stat;
 mod temp;
 mod write;

@@ -11,12 +11,13 @@ use rustix::{
 
 use super::{
     append,
-    draft::{Draft, Rule, Spot, read_all},
+    draft::{Draft, read_all},
     errors::{already_exists, contended, failure, root_is_gone},
     listing::Listing,
     read,
     rename::Source,
     resolve::{attempts, sync_folder},
+    spot::{Rule, Spot},
     stat::Stat,
     write::Writer,
 };

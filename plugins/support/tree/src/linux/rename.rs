@@ -8,9 +8,9 @@ use rustix::{
 };
 
 use super::{
-    draft::{Rule, replaceable},
     errors::{already_exists, contended, failure, is_a_directory},
     resolve::{Folder, attempts, sync_folder},
+    spot::{Rule, replaceable},
     stat::Stat,
 };
 use crate::Tree;

@@ -4,7 +4,10 @@ use std::io::Write;
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileWriter, Result};
 
-use super::draft::{Draft, Rule, Spot};
+use super::{
+    draft::Draft,
+    spot::{Rule, Spot},
+};
 use crate::Tree;
 
 const DOING: &str = "write the file";
