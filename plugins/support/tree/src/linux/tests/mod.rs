@@ -3,6 +3,7 @@
 mod attack;
 mod basics;
 mod beside;
+mod durability;
 mod faults;
 mod hostile;
 mod kill;
