@@ -92,7 +92,8 @@ impl BackendPath {
                 .at("/")
                 .hint("name a file or directory below it"));
         }
-        Ok(self.0.rsplit_once('/').unwrap_or(("", &self.0)))
+        let slash = self.0.bytes().rposition(|byte| byte == b'/');
+        Ok(slash.map_or(("", &self.0), |slash| (&self.0[..slash], &self.0[slash + 1..])))
     }
 
     /// The path of `relative` below this one.
@@ -119,17 +120,18 @@ impl BackendPath {
 }
 
 /// Whether `text` is surely a path as it stands. Nearly all are, and each crosses the boundary and is looked at on both
-/// sides: so this is one pass, which leaves what begins with a dot, or like a drive, to a closer look.
+/// sides: so this is quick, and leaves what has a name that begins with a dot, or begins like a drive, to a closer look.
 fn is_plain(text: &str) -> bool {
-    let mut at_start = true;
-    for byte in text.bytes() {
-        match byte {
-            0 | b'\\' => return false,
-            b'/' | b'.' if at_start => return false,
-            _ => at_start = byte == b'/',
-        }
-    }
-    !at_start && text.len() <= MAX_BYTES && text.as_bytes().get(1) != Some(&b':')
+    let bytes = text.as_bytes();
+    let ([first, rest @ ..], [.., last]) = (bytes, bytes) else { return false };
+    // Without a way out in the middle, so that the compiler takes many bytes at a time.
+    let is_unspeakable = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'\\'));
+    let has_odd_segment = bytes
+        .iter()
+        .zip(rest)
+        .fold(false, |found, (byte, next)| found | ((*byte == b'/') & matches!(next, b'/' | b'.')));
+    let is_odd = is_unspeakable || has_odd_segment || matches!(first, b'/' | b'.') || *last == b'/';
+    !is_odd && bytes.len() <= MAX_BYTES && rest.first() != Some(&b':')
 }
 
 /// Why `text` is no path, if it is none.

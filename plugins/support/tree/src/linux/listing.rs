@@ -7,7 +7,8 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::{Tree, errors::failure, stat::Stat, temp};
+use super::{errors::failure, stat::Stat, temp};
+use crate::Tree;
 
 const DOING: &str = "list the directory";
 

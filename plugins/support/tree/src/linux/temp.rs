@@ -25,7 +25,7 @@ use rustix::{
     process::geteuid,
 };
 
-use crate::stat::{Device, Stat};
+use super::stat::{Device, Stat};
 
 /// No name that starts so, in upper or lower case, can be reached or is listed.
 const PREFIX: &[u8] = b".f9-tmp";

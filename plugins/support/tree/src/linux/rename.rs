@@ -7,13 +7,13 @@ use rustix::{
     io::{self, Errno},
 };
 
-use crate::{
-    Tree,
-    draft::{Rule, replaceable},
+use super::{
     errors::{already_exists, contended, failure, is_a_directory},
     resolve::{Folder, attempts, sync_folder},
+    spot::{Rule, replaceable},
     stat::Stat,
 };
+use crate::Tree;
 
 const DOING: &str = "move it here";
 

@@ -9,17 +9,19 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{
-    Tree, append,
-    draft::{Draft, Rule, Spot, read_all},
+use super::{
+    append,
+    draft::{Draft, read_all},
     errors::{already_exists, contended, failure, root_is_gone},
     listing::Listing,
     read,
     rename::Source,
     resolve::{attempts, sync_folder},
+    spot::{Rule, Spot},
     stat::Stat,
     write::Writer,
 };
+use crate::Tree;
 
 impl FileBackend for Tree {
     fn capabilities(&self) -> Capabilities {
