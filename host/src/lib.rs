@@ -40,32 +40,45 @@ mod backend;
 mod connection;
 mod connections;
 mod discovery;
+mod doctor;
 mod everyday;
 mod glob;
 mod host;
+mod inspect;
 mod library;
 mod load;
+mod lock;
 mod manifest;
 mod mirror;
+mod permissions;
+mod policy;
 mod redaction;
 mod refusal;
+mod replace;
 mod services;
 mod stand_in;
 mod streams;
-#[cfg(all(feature = "verify", unix))]
+#[cfg(feature = "author-tools")]
+mod template;
+#[cfg(all(feature = "author-tools", unix))]
 pub mod verify;
 
 pub use backend::Backend;
 pub use connection::{Connection, PluginName};
 pub use connections::Connections;
 pub use discovery::{PluginDir, PluginFile};
+pub use doctor::Diagnosis;
 pub use everyday::IntoPath;
 pub use glob::Glob;
 pub use host::{Host, HostBuilder, Plugin};
+pub use inspect::{Inspection, inspect, inspect_bytes};
+pub use lock::{LockedPlugin, PluginLock};
 pub use manifest::Manifest;
 pub use mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};
+#[cfg(feature = "author-tools")]
+pub use template::NewPlugin;
 
 pub use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Conflict, ConflictSide, Content,

@@ -118,18 +118,6 @@ fn the_remote_and_conflicts_are_reached_by_name_or_connection() {
 }
 
 #[test]
-fn every_shell_gets_its_completions() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        let output = f9().args(["completions", shell]).output().unwrap();
-        assert!(text(&output.stdout).contains("mirror"), "{shell}");
-    }
-    let script = text(&f9().args(["completions", "bash"]).output().unwrap().stdout).to_owned();
-    let asked = "COMP_WORDS=(f9 mir); COMP_CWORD=1; _f9 f9 mir f9; echo ${COMPREPLY[@]}";
-    let output = Command::new("bash").args(["-c", &format!("{script}\n{asked}")]).output().unwrap();
-    assert_eq!(text(&output.stdout), "mirror\n");
-}
-
-#[test]
 fn there_is_a_manual_page_for_every_command() {
     let directory = TempDir::new().unwrap();
     let output = f9().arg("man").arg(directory.path()).output().unwrap();

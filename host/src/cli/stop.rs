@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -41,7 +42,12 @@ impl Stop {
         })?;
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
-            thread::spawn(move || on_timeout.end_after(timeout));
+            start(move || on_timeout.end_after(timeout));
+            // A library that never finishes loading holds a lock that an orderly end has to take.
+            start(move || {
+                thread::sleep(timeout.saturating_add(2 * GRACE));
+                process::abort();
+            });
         }
         Ok(stop)
     }
@@ -87,6 +93,16 @@ impl Stop {
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
         process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
     }
+}
+
+/// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
+fn start(work: impl FnOnce() + Send + 'static) {
+    let (starting, started) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        drop(starting);
+        work();
+    });
+    let _ = started.recv(); // that there is nobody left to send is the message
 }
 
 fn out_of_time(timeout: Duration) -> Error {

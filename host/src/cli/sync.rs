@@ -1,6 +1,6 @@
 //! The commands on what a remote has, and on conflicts with it.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{env, fs, io::Read, path::Path, process::Command};
 
 use f9_host::{
     Backend, BackendPath, Bytes, Content, Error, ErrorKind, FileBackend, FileInfo, Result, serde_json,
@@ -9,6 +9,7 @@ use f9_host::{
 use super::{
     args::{Resolve, Search, Side},
     files::open_source,
+    markers::WithoutMarkers,
     output::Output,
     session::Session,
 };
@@ -48,9 +49,12 @@ pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output
         side if side.remote => sync.conflict_accept_remote(&place.path),
         Side { with: Some(file), .. } => {
             let mut source = open_source(file, session.cancel())?;
-            output.info(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
+            if !args.force {
+                source = Box::new(WithoutMarkers::new(source));
+            }
+            output.done(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
         }
-        _ => output.info(&resolve_by_editing(&place.backend, &place.path)?),
+        _ => output.done(&resolve_by_editing(&place.backend, &place.path)?),
     }
 }
 
@@ -95,19 +99,9 @@ fn edit(file: &Path) -> Result<Vec<u8>> {
             format!("the editor `{}` ended with {status}; the conflict stays open", editor.display());
         return Err(Error::new(ErrorKind::Other, message).hint("set VISUAL or EDITOR to an editor"));
     }
-    let content = fs::read(file)?;
-    if has_conflict_markers(&content) {
-        let message = "there are conflict markers left; the conflict stays open";
-        return Err(Error::new(ErrorKind::InvalidOperation, message)
-            .hint("edit it again, and take out the lines with <<<<<<<, ======= and >>>>>>>"));
-    }
+    let mut content = Vec::new();
+    WithoutMarkers::new(fs::File::open(file)?).read_to_end(&mut content)?;
     Ok(content)
-}
-
-/// Lines that start and end a conflict in git's way of writing one.
-fn has_conflict_markers(content: &[u8]) -> bool {
-    let has_line = |marker: &[u8]| content.split(|&byte| byte == b'\n').any(|line| line.starts_with(marker));
-    has_line(b"<<<<<<< ") && has_line(b">>>>>>> ")
 }
 
 pub(crate) fn search(args: &Search, session: &Session<'_>, output: &mut Output) -> Result<()> {
