@@ -39,6 +39,7 @@ impl Stop {
         ctrlc::set_handler(move || on_interrupt.interrupt()).map_err(|error| {
             Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for Ctrl-C: {error}"))
         })?;
+        survive_file_size_limit()?;
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
             thread::spawn(move || on_timeout.end_after(timeout));
@@ -87,6 +88,19 @@ impl Stop {
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
         process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
     }
+}
+
+/// Where files may only become so large (`ulimit -f`), writing more is to be an error, and not the end of the program.
+#[cfg(unix)]
+fn survive_file_size_limit() -> Result<()> {
+    // Who handles the signal gets the error; nobody looks at the flag.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn survive_file_size_limit() -> Result<()> {
+    Ok(())
 }
 
 fn out_of_time(timeout: Duration) -> Error {
