@@ -10,7 +10,7 @@ use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Conflict, Content, CopyOptions,
     CreateOptions, DeleteOptions, Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions,
     Reader, Result, SearchBackend, SearchHit, SyncFileBackend, SyncReport, UpdateMode,
-    boundary::{ObjectRead, ReadObject, from_abi},
+    boundary::{ObjectRead, ReadObject, from_abi, text_from_abi},
 };
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ impl Backend {
 
     /// The same backend as the plugin implements it: the host stands in for nothing, and what is not declared answers
     /// whatever the plugin answers.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     #[must_use]
     pub(crate) fn without_stand_ins(self) -> Self {
         Self { stands_in: false, ..self }
@@ -91,7 +91,7 @@ fn lend<'a, R: std::io::Read + Send + 'a>(reader: &'a mut ReadObject<R>) -> AbiR
 }
 
 /// The plugin's bytes where they lie, freed by the plugin when the last reference is gone.
-fn bytes(buffer: AbiBufferBox) -> Bytes {
+fn bytes(buffer: AbiBufferBox) -> Result<Bytes> {
     struct Owner(AbiBufferBox);
 
     impl AsRef<[u8]> for Owner {
@@ -100,7 +100,13 @@ fn bytes(buffer: AbiBufferBox) -> Bytes {
         }
     }
 
-    Bytes::from_owner(Owner(buffer))
+    // No memory is longer than that, and a slice that says so must not even be made.
+    let length = buffer.as_slice().len();
+    if isize::try_from(length).is_err() {
+        let message = format!("the plugin answered with content of {length} bytes");
+        return Err(Error::new(ErrorKind::Integrity, message));
+    }
+    Ok(Bytes::from_owner(Owner(buffer)))
 }
 
 // A method of the contract that is missing here would silently not reach the plugin.
@@ -129,11 +135,19 @@ impl FileBackend for Backend {
     }
 
     fn read(&self, path: &BackendPath) -> Result<Bytes> {
-        Ok(bytes(self.object().read(text(path)).into_result()?))
+        bytes(self.object().read(text(path)).into_result()?)
     }
 
     fn read_range(&self, path: &BackendPath, range: ByteRange) -> Result<Bytes> {
-        Ok(bytes(self.object().read_range(text(path), range.into()).into_result()?))
+        let part = bytes(self.object().read_range(text(path), range.into()).into_result()?)?;
+        match range.length {
+            Some(most) if part.len() as u64 > most => {
+                let message =
+                    format!("the plugin answered with {} bytes where {most} were asked for", part.len());
+                Err(Error::new(ErrorKind::Integrity, message).at(path))
+            }
+            _ => Ok(part),
+        }
     }
 
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
@@ -184,9 +198,10 @@ impl FileBackend for Backend {
 
     fn checksum(&self, path: &BackendPath, algorithm: ChecksumAlgorithm) -> Result<String> {
         if !self.stands_in_for(Capabilities::CHECKSUM) {
-            match from_abi(self.object().checksum(text(path), RStr::from_str(algorithm.as_str()))) {
+            let answer = self.object().checksum(text(path), RStr::from_str(algorithm.as_str()));
+            match answer.into_result().map_err(Error::from) {
                 Err(error) if self.stands_in && error.kind() == ErrorKind::Unsupported => {}
-                answer => return answer,
+                answer => return answer.map(|checksum| text_from_abi(checksum.as_rstr()).into_owned()),
             }
         }
         stand_in::checksum(self, path, algorithm, self.plugin().cancel_token())
@@ -194,9 +209,8 @@ impl FileBackend for Backend {
 
     fn command(&self, name: &str, arguments: &Value) -> Result<Value> {
         let arguments = arguments.to_string();
-        let answer: String =
-            from_abi(self.object().command(RStr::from_str(name), RStr::from_str(&arguments)))?;
-        serde_json::from_str(&answer).map_err(|cause| {
+        let answer = self.object().command(RStr::from_str(name), RStr::from_str(&arguments)).into_result()?;
+        serde_json::from_str(&text_from_abi(answer.as_rstr())).map_err(|cause| {
             Error::new(ErrorKind::Other, format!("the plugin's answer is not JSON: {cause}"))
         })
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use f9_plugin_abi::{PluginModuleRef, RStr};
-use f9_plugin_api::{Error, ErrorKind, Result, boundary::from_abi, check_options};
+use f9_plugin_api::{Error, ErrorKind, Result, boundary::text_from_abi, check_options};
 use serde_json::Value;
 
 use crate::{
@@ -80,7 +80,7 @@ impl Host {
     }
 
     /// Loads the plugin in this very file, wherever it is and whatever it is called.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     pub(crate) fn load_file(&self, path: &std::path::Path, name: &PluginName) -> Result<Plugin, Refusal> {
         Plugin::load(Library::open(path, name)?, self.shared.services.clone())
     }
@@ -214,7 +214,7 @@ impl Plugin {
     fn load(library: Library, services: Services) -> Result<Self, Refusal> {
         let (path, manifest) = (library.path.clone(), library.manifest.clone());
         let module = load::load(library)?;
-        let says = serde_json::from_str::<Manifest>(module.manifest().as_str());
+        let says = serde_json::from_slice::<Manifest>(module.manifest().as_rslice().as_slice());
         if says.ok().as_ref() != Some(&manifest) {
             let detail = "the manifest of the loaded library is not the one in its file";
             return Err(Refusal::new(RefusalCode::InitFailed, detail));
@@ -243,8 +243,8 @@ impl Plugin {
     ///
     /// [`Panicked`](ErrorKind::Panicked) if the plugin fails to produce it.
     pub fn schema(&self) -> Result<Value> {
-        let text: String = from_abi((self.inner.module.options_schema())())?;
-        serde_json::from_str(&text).map_err(|cause| {
+        let text = (self.inner.module.options_schema())().into_result()?;
+        serde_json::from_str(&text_from_abi(text.as_rstr())).map_err(|cause| {
             Error::new(ErrorKind::Other, format!("the plugin's schema is not JSON: {cause}"))
         })
     }

@@ -223,7 +223,8 @@ fn check_complete<'data>(object: &impl Object<'data>, length: u64) -> Result<(),
         }
         // Segments lie in memory in their order, each with room for what the file has of it, on the pages of the file.
         let (address, room) = (segment.address(), segment.size());
-        let aligned = start.wrapping_sub(address).is_multiple_of(segment.align().max(1));
+        let alignment = segment.align().max(1);
+        let aligned = alignment.is_power_of_two() && start.wrapping_sub(address).is_multiple_of(alignment);
         let sane = address >= mapped && room >= size && room <= MAX_SEGMENT && (size == 0 || aligned);
         if !sane {
             let detail = format!("it is damaged: its segment at {address:#x} cannot be loaded");
@@ -251,6 +252,11 @@ fn manifest_text<'data>(
         Refusal::new(RefusalCode::NoManifest, detail)
     })?;
     let bad = || Refusal::new(RefusalCode::BadManifest, "its manifest has no end within 64 KiB");
+    let is_loaded = |segment: &_| segment_range(segment).contains(&address);
+    if !object.segments().any(|segment| is_loaded(&segment)) {
+        let detail = "its manifest is not in the part of the file that is loaded";
+        return Err(Refusal::new(RefusalCode::BadManifest, detail));
+    }
     let holds = |section: &_| section_range(section).contains(&address);
     let section = object.sections().find(holds).ok_or_else(bad)?;
     let (start, size) = section.file_range().ok_or_else(bad)?;
@@ -273,8 +279,14 @@ fn manifest_address(export: &Export<'_>) -> Option<u64> {
     }
 }
 
-fn section_range<'data>(section: &impl ObjectSection<'data>) -> std::ops::Range<u64> {
+fn section_range<'data>(section: &impl ObjectSection<'data>) -> Range<u64> {
     section.address()..section.address().saturating_add(section.size())
+}
+
+/// What of a segment comes from the file.
+fn segment_range<'data>(segment: &impl ObjectSegment<'data>) -> Range<u64> {
+    let (_, size) = segment.file_range();
+    segment.address()..segment.address().saturating_add(size)
 }
 
 /// Data with an end to how much of it is looked at: what is read of a file is kept in memory.

@@ -1,6 +1,7 @@
 //! Builds of the SDK and the host that differ from this one: other versions of the boundary, other compiler settings.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -90,7 +91,12 @@ impl Variant {
 
 /// Cargo in a directory outside this workspace, without a network, building beside this build.
 pub fn cargo(dir: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    outside(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), dir)
+}
+
+/// A program that runs Cargo in a directory outside this workspace.
+pub fn outside(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(dir).env("CARGO_TARGET_DIR", nested()).env("CARGO_NET_OFFLINE", "true");
     // What this test was started with is not meant for others.
     for inherited in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER"] {

@@ -6,6 +6,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -42,7 +43,12 @@ impl Stop {
         survive_file_size_limit()?;
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
-            thread::spawn(move || on_timeout.end_after(timeout));
+            start(move || on_timeout.end_after(timeout));
+            // A library that never finishes loading holds a lock that an orderly end has to take.
+            start(move || {
+                thread::sleep(timeout.saturating_add(2 * GRACE));
+                process::abort();
+            });
         }
         Ok(stop)
     }
@@ -101,6 +107,16 @@ fn survive_file_size_limit() -> Result<()> {
 #[cfg(not(unix))]
 fn survive_file_size_limit() -> Result<()> {
     Ok(())
+}
+
+/// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
+fn start(work: impl FnOnce() + Send + 'static) {
+    let (starting, started) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        drop(starting);
+        work();
+    });
+    let _ = started.recv(); // that there is nobody left to send is the message
 }
 
 fn out_of_time(timeout: Duration) -> Error {

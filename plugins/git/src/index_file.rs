@@ -16,6 +16,7 @@ use std::{
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 use git2::{IndexEntry, Oid};
+use sha1::{Digest as _, Sha1};
 
 use crate::{cache_tree::CacheTree, errors::Context as _};
 
@@ -332,10 +333,7 @@ fn append(bytes: &mut Vec<u8>, entry: &IndexEntry) {
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
-    let digest = ring::digest::digest(&ring::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes);
-    let mut sum = [0; CHECKSUM];
-    sum.copy_from_slice(digest.as_ref());
-    sum
+    Sha1::digest(bytes).into()
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {

@@ -143,7 +143,7 @@ impl Repo {
     }
 
     /// The file with both sides marked in it, where both are text.
-    fn with_markers(&self, conflict: &IndexConflict) -> Result<Option<Change>> {
+    pub(crate) fn with_markers(&self, conflict: &IndexConflict) -> Result<Option<Change>> {
         let (Some(our), Some(their)) = (&conflict.our, &conflict.their) else { return Ok(None) };
         if !is_file(our) || !is_file(their) {
             return Ok(None);

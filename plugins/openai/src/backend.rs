@@ -16,11 +16,12 @@ use crate::{
     index::Node,
     info::{describe_node, list},
     options::OpenAiOptions,
+    present::{Present, check_free},
     probe, read,
     remove::remove,
     store::{Store, already_exists, check_way, find, find_file, not_a_directory},
     sweep,
-    write::{Present, Upload, check_free},
+    write::Upload,
 };
 
 /// How much of a reader is taken at once.

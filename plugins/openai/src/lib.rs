@@ -85,6 +85,8 @@ mod info;
 mod locks;
 mod options;
 mod pace;
+mod place;
+mod present;
 mod probe;
 mod read;
 mod record;

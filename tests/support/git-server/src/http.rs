@@ -36,6 +36,8 @@ pub enum Behaviour {
     Drip,
     /// Closes the connection in the middle of the answer.
     Cut,
+    /// Passes it to git, and holds back what is more than so many bytes of an answer.
+    Stall(usize),
 }
 
 /// A request that arrived.
@@ -230,8 +232,10 @@ fn answer(
     }
     let body = read_body(&head, input)?;
     let behaviour = shared.behaviour.lock().unwrap().clone();
+    let mut most = usize::MAX;
     match behaviour {
         Behaviour::Serve => {}
+        Behaviour::Stall(bytes) => most = bytes,
         Behaviour::Refuse(status, text) => return write(plain(status, "", text).as_bytes()).map(|()| false),
         Behaviour::Redirect(to) => {
             return write(plain(302, &format!("Location: {to}\r\n"), "").as_bytes()).map(|()| false);
@@ -262,7 +266,14 @@ fn answer(
         let ask = "WWW-Authenticate: Basic realm=\"git\"\r\n";
         return write(plain(401, ask, "who are you?").as_bytes()).map(|()| false);
     }
-    run_git(shared, &head, &body, write).map(|()| true)
+    let passed_on = |bytes: &[u8]| {
+        if bytes.len() > most {
+            wait_until_stopped(shared)?;
+        }
+        most = most.saturating_sub(bytes.len());
+        write(bytes)
+    };
+    run_git(shared, &head, &body, passed_on).map(|()| true)
 }
 
 fn plain(status: u16, headers: &str, text: &str) -> String {

@@ -30,6 +30,8 @@ pub enum SshBehaviour {
     Drip,
     /// Lets nobody in.
     Deny,
+    /// Serves it, and holds back what is more than so many bytes of an answer.
+    Stall(u64),
 }
 
 /// An SSH server with a host key of its own.
@@ -85,9 +87,11 @@ impl SshServer {
                                 tokio::time::sleep(Duration::from_millis(100)).await;
                             }
                         }
-                        SshBehaviour::Serve | SshBehaviour::Deny => {
-                            let user_key = Some(user_key).filter(|_| behaviour == SshBehaviour::Serve);
-                            let handler = Connection { root, user_key, channels: HashMap::new() };
+                        SshBehaviour::Serve | SshBehaviour::Deny | SshBehaviour::Stall(_) => {
+                            let user_key = Some(user_key).filter(|_| behaviour != SshBehaviour::Deny);
+                            let most =
+                                if let SshBehaviour::Stall(bytes) = behaviour { bytes } else { u64::MAX };
+                            let handler = Connection { root, user_key, most, channels: HashMap::new() };
                             // A client that goes away is no failure of the server's.
                             if let Ok(session) = run_stream(config, stream, handler).await {
                                 let _ = session.await;
@@ -166,6 +170,8 @@ pub fn make_key(path: &Path, kind: KeyKind, passphrase: Option<&str>) -> String 
 struct Connection {
     root: PathBuf,
     user_key: Option<PublicKey>,
+    /// How many bytes of an answer are passed on.
+    most: u64,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -228,7 +234,8 @@ impl Handler for Connection {
             .spawn()?;
         session.channel_success(id)?;
         let handle = session.handle();
-        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut stdout = stdout.take(self.most);
         let mut stderr = child.stderr.take().unwrap();
         tokio::spawn(async move {
             let words = handle.clone();
@@ -243,6 +250,9 @@ impl Handler for Connection {
                 let _ = tokio::io::copy(&mut from_client, &mut stdin).await;
             });
             let _ = tokio::io::copy(&mut stdout, &mut to_client).await;
+            if stdout.limit() == 0 {
+                std::future::pending::<()>().await;
+            }
             let _ = to_client.flush().await;
             let status = child.wait().await.ok().and_then(|status| status.code()).unwrap_or(1);
             let _ = errors.await;

@@ -7,7 +7,8 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use crate::{Tree, errors::failure, stat::Stat, temp};
+use super::{errors::failure, stat::Stat, temp};
+use crate::Tree;
 
 const DOING: &str = "list the directory";
 
@@ -88,15 +89,14 @@ impl Listing {
             }
             return None;
         }
-        let shown = name.to_string_lossy();
         let path = match name.to_str() {
-            Ok(name) if self.tree.root().is_reserved(name) => return None,
+            Ok(name) if self.tree.root().is_excluded(name) => return None,
             Ok(name) => child(&level.path, name),
             Err(_) => Err(not_utf8()),
         };
         let path = match path {
             Ok(path) => path,
-            Err(error) => return Some(Err(located(error, &level.path, &shown))),
+            Err(error) => return Some(Err(located(error, &level.path, &name.to_string_lossy()))),
         };
         let State::Open(dir) = &level.state else { return None };
         let stat = match dir.fd().and_then(|fd| Stat::at(fd, name)) {
@@ -110,11 +110,10 @@ impl Listing {
                 info => Some(info),
             };
         }
-        let info = stat.info(&path);
         if self.recursive && stat.is_dir() {
-            self.levels.push(Level { path, state: State::New, position: 0 });
+            self.levels.push(Level { path: path.clone(), state: State::New, position: 0 });
         }
-        Some(Ok(info))
+        Some(Ok(stat.info(path)))
     }
 
     /// Opens the directory whose turn it is, if it is not open.

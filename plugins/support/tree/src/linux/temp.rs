@@ -22,9 +22,10 @@ use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, mkdirat, openat, unlinkat},
     io::{self, Errno},
+    process::geteuid,
 };
 
-use crate::stat::{Device, Stat};
+use super::stat::{Device, Stat};
 
 /// No name that starts so, in upper or lower case, can be reached or is listed.
 const PREFIX: &[u8] = b".f9-tmp";
@@ -36,6 +37,9 @@ const OPEN_DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const MAKE_FILE: OFlags =
     OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// Who may open a temporary file.
+const OWNER_ONLY: Mode = Mode::RUSR.union(Mode::WUSR);
 
 const OPEN_LOCK: OFlags = OFlags::RDWR.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
@@ -63,6 +67,8 @@ const MAX_SEARCHED: usize = 4096;
 struct Session {
     directory: OwnedFd,
     device: Device,
+    /// Nobody else may enter the directory.
+    is_private: bool,
     id: String,
     /// Open for as long as the lock is to be held.
     _lock: OwnedFd,
@@ -84,26 +90,29 @@ enum Place {
 }
 
 impl Temps {
-    /// Makes an empty file with a temporary name on `device`, the file system of `beside`. Nobody else may read it: its
-    /// mode becomes that of the file when it takes its place.
+    /// Makes an empty file with a temporary name on `device`, the file system of `beside`. Nobody else may read it until it
+    /// takes its place: `mode`, which spares setting the mode later, is only for the directory that nobody else may enter.
     pub(crate) fn make(
         &self,
         root: BorrowedFd<'_>,
         beside: impl AsFd,
         device: Device,
+        mode: Mode,
     ) -> io::Result<(Temp, OwnedFd)> {
-        self.with_name(root, beside, device, |folder, name| {
-            openat(folder, name, MAKE_FILE, Mode::RUSR | Mode::WUSR)
+        self.with_name(root, beside, device, |folder, name, is_private| {
+            let mode = if is_private { mode } else { OWNER_ONLY };
+            openat(folder, name, MAKE_FILE, mode)
         })
     }
 
-    /// Finds a free temporary name on `device` and lets `fill` give it to a file.
+    /// Finds a free temporary name on `device` and lets `fill` give it to a file. The last it is told is whether nobody
+    /// else can enter the directory.
     pub(crate) fn with_name<T: AsFd>(
         &self,
         root: BorrowedFd<'_>,
         beside: impl AsFd,
         device: Device,
-        fill: impl Fn(BorrowedFd<'_>, &str) -> io::Result<T>,
+        fill: impl Fn(BorrowedFd<'_>, &str, bool) -> io::Result<T>,
     ) -> io::Result<(Temp, T)> {
         // The directory may have been removed by somebody who cleaned the root: once, a new one is made.
         for _ in 0..2 {
@@ -112,7 +121,7 @@ impl Temps {
                 break;
             }
             let name = format!("{}-{:x}", session.id, next_number());
-            match fill(session.directory.as_fd(), &name) {
+            match fill(session.directory.as_fd(), &name, session.is_private) {
                 Ok(made) => return Ok((Temp { place: Place::Session(session), name, is_there: true }, made)),
                 Err(Errno::NOENT) => self.forget(&session),
                 Err(errno) => return Err(errno),
@@ -124,7 +133,7 @@ impl Temps {
     fn make_beside<T: AsFd>(
         &self,
         beside: impl AsFd,
-        fill: impl Fn(BorrowedFd<'_>, &str) -> io::Result<T>,
+        fill: impl Fn(BorrowedFd<'_>, &str, bool) -> io::Result<T>,
     ) -> io::Result<(Temp, T)> {
         let folder =
             openat(&beside, c".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
@@ -134,7 +143,7 @@ impl Temps {
         let folder = Arc::new(folder);
         for _ in 0..16 {
             let name = format!("{BESIDE}{}-{:x}", new_id(), next_number());
-            let made = fill(folder.as_fd(), &name)?;
+            let made = fill(folder.as_fd(), &name, false)?;
             let temp = Temp { place: Place::Beside(Arc::clone(&folder)), name, is_there: true };
             // It may have been swept before it was locked.
             if hold(&made) && !Stat::of(&made)?.is_unlinked {
@@ -200,13 +209,15 @@ impl Session {
         }
         let directory = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty())?;
         let id = new_id();
-        let lock = openat(&directory, id.as_str(), MAKE_FILE, Mode::RUSR | Mode::WUSR)?;
+        let lock = openat(&directory, id.as_str(), MAKE_FILE, OWNER_ONLY)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         if Stat::of(&lock)?.is_unlinked {
             return Err(Errno::AGAIN); // swept before it was locked
         }
-        let device = Stat::of(&directory)?.device;
-        Ok(Self { directory, device, id, _lock: lock })
+        let Stat { device, mode, owner, .. } = Stat::of(&directory)?;
+        // Another program may have made it, for others.
+        let is_private = mode & 0o077 == 0 && owner.0 == geteuid().as_raw();
+        Ok(Self { directory, device, is_private, id, _lock: lock })
     }
 }
 

@@ -9,7 +9,8 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{Tree, errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat, temp};
+use super::{errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat, temp};
+use crate::Tree;
 
 const DOING: &str = "delete";
 
@@ -43,7 +44,7 @@ impl Tree {
                 removed => return removed.map_err(|errno| failure(DOING, errno)),
             }
         }
-        Err(crate::errors::contended(DOING))
+        Err(super::errors::contended(DOING))
     }
 
     /// Removes all that the directory `name` holds. What cannot be removed does not keep the rest.

@@ -7,13 +7,13 @@ use rustix::{
     io::{self, Errno},
 };
 
-use crate::{
-    Tree,
-    draft::{Rule, replaceable},
+use super::{
     errors::{already_exists, contended, failure, is_a_directory},
     resolve::{Folder, attempts, sync_folder},
+    spot::{Rule, replaceable},
     stat::Stat,
 };
+use crate::Tree;
 
 const DOING: &str = "move it here";
 
@@ -54,7 +54,7 @@ impl<'t> Source<'t> {
                 Ok(()) => {
                     sync_folder(&folder, tree.durability(), DOING)?;
                     sync_folder(&self.folder, tree.durability(), DOING)?;
-                    return if self.stat.is_link() { tree.info(to) } else { Ok(self.stat.info(to)) };
+                    return if self.stat.is_link() { tree.info(to) } else { Ok(self.stat.info(to.clone())) };
                 }
                 Err(Errno::EXIST) => match self.refusal(&folder, name, overwrite)? {
                     Some(error) => return Err(error),

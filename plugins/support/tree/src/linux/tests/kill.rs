@@ -130,6 +130,33 @@ fn sweeping_leaves_the_files_of_a_live_process_alone() {
 }
 
 #[test]
+fn content_on_its_way_is_for_nobody_else_unless_the_file_is_and_the_directory_is_not() {
+    use std::os::unix::fs::PermissionsExt;
+    for (directory_mode, old, expected) in
+        [(0o700, 0o644, 0o644), (0o777, 0o644, 0o600), (0o700, 0o600, 0o600)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let set = |name: &str, mode| {
+            fs::set_permissions(directory.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        let tree = Tree::open(directory.path(), TreeOptions::default()).unwrap();
+        fs::create_dir(directory.path().join(".f9-tmp")).unwrap();
+        set(".f9-tmp", directory_mode);
+        fs::write(directory.path().join("f"), "old").unwrap();
+        set("f", old);
+        let over = CreateOptions::default().overwrite(true);
+        let mut writer = tree.open_write(&parse("f"), over).unwrap();
+        let entries = fs::read_dir(directory.path().join(".f9-tmp")).unwrap().map(Result::unwrap);
+        let drafts = entries.filter(|entry| entry.file_name().to_str().unwrap().contains('-'));
+        let modes: Vec<_> =
+            drafts.map(|draft| draft.metadata().unwrap().permissions().mode() & 0o777).collect();
+        assert_eq!(modes, [expected]);
+        writer.commit().unwrap();
+        assert_eq!(fs::metadata(directory.path().join("f")).unwrap().permissions().mode() & 0o777, old);
+    }
+}
+
+#[test]
 fn a_tree_works_on_when_its_temporary_directory_is_removed() {
     let directory = tempfile::tempdir().unwrap();
     let tree = Tree::open(directory.path(), TreeOptions::default()).unwrap();

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use f9_plugin_api::{CreateOptions, ErrorKind, FileBackend, ListOptions, UpdateMode};
@@ -61,6 +61,52 @@ fn child_fills() {
         assert_eq!(tree.t_read("f").unwrap(), small);
         assert_eq!(tree.t_list("/", true).unwrap(), ["f"]);
     }
+}
+
+#[test]
+fn on_a_full_disk_the_old_content_stays_and_nothing_else_does() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = format!("mount -t tmpfs -o size=256k,nr_inodes=16 f9-test '{}'", directory.path().display());
+    let can = Command::new("unshare").args(["-m", "sh", "-c", &mount]).stderr(Stdio::null()).status();
+    if !can.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: only root can mount a disk that is soon full");
+        return;
+    }
+    let child = run_again("limits::child_fills_a_disk", directory.path());
+    let mut command = Command::new("unshare");
+    command.args(["-m", "sh", "-c", &format!("{mount} && exec \"$@\""), "sh"]);
+    command.arg(child.get_program()).args(child.get_args());
+    command.envs(child.get_envs().filter_map(|(key, value)| Some((key, value?))));
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// Not a test of its own: what the child of the one above does.
+#[test]
+fn child_fills_a_disk() {
+    let Some(root) = child_directory() else { return };
+    let tree = open(&root);
+    let (small, large) = ("small".repeat(1_000), "x".repeat(200_000));
+    tree.t_create("f", &small, false).unwrap();
+    tree.t_create("ballast", &"b".repeat(100_000), false).unwrap();
+    for _ in 0..3 {
+        refused(tree.t_create("new", &large, false), ErrorKind::StorageFull);
+        refused(tree.t_create("f", &large, true), ErrorKind::StorageFull);
+        refused(tree.t_replace("f", &large), ErrorKind::StorageFull);
+        refused(tree.t_append("f", &large), ErrorKind::StorageFull);
+        refused(tree.t_stream("f", &[&large[..100_000], &large], true), ErrorKind::StorageFull);
+        assert_eq!(tree.t_read("f").unwrap(), small);
+        assert_eq!(tree.t_list("/", true).unwrap(), ["ballast", "f"]);
+    }
+    // Nor is there room for endless names.
+    let made = (0..20).map_while(|i| tree.t_create_dir(&format!("d{i}"), false).ok()).count();
+    assert!(made < 20);
+    refused(tree.t_create_dir("one/more", false), ErrorKind::StorageFull);
+    refused(tree.t_create("one more", "", false), ErrorKind::StorageFull);
+    refused(tree.t_copy("f", "one more", false), ErrorKind::StorageFull);
+    tree.t_delete("ballast", false).unwrap();
+    tree.t_replace("f", &large[..100_000]).unwrap();
+    assert_eq!(tree.t_read("f").unwrap().len(), 100_000);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod attack;
 mod basics;
 mod beside;
+mod durability;
 mod faults;
 mod hostile;
 mod kill;
@@ -23,7 +24,8 @@ use f9_plugin_api::{
 };
 use tempfile::TempDir;
 
-use crate::{Durability, Tree, TreeOptions, resolve::Root};
+use super::resolve::Root;
+use crate::{Durability, Tree, TreeOptions};
 
 /// How a tree under test finds its way.
 #[derive(Debug, Clone, Copy)]
@@ -174,7 +176,7 @@ fn refused<T>(result: Result<T>, kind: ErrorKind) {
 /// This test binary again, running the one test `name` on the tree at `root`.
 fn run_again(name: &str, root: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "--nocapture", "--test-threads=1", &format!("tests::{name}")]);
+    command.args(["--exact", "--nocapture", "--test-threads=1", &format!("linux::tests::{name}")]);
     command.env("F9_TREE_CHILD", root).stdout(Stdio::null()).stderr(Stdio::inherit());
     command
 }

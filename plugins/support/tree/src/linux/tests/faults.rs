@@ -55,7 +55,7 @@ const CALLS: [(&str, &[&str]); 17] = [
     ("copy_file_range", &["EIO", "EXDEV"]),
     ("fchmod", &["EPERM"]),
     ("readlinkat", &["EIO"]),
-    ("seek", &["EIO"]),
+    ("lseek", &["EIO"]),
 ];
 
 #[test]
@@ -209,8 +209,8 @@ fn count(log: &str) -> Counts {
     counts
 }
 
-const BEGIN: &str = "/f9-tree-test-begin";
-const END: &str = "/f9-tree-test-end";
+pub(super) const BEGIN: &str = "/f9-tree-test-begin";
+pub(super) const END: &str = "/f9-tree-test-end";
 
 /// Not a test of its own: what the traced child does.
 #[test]
@@ -242,7 +242,7 @@ fn run_ahead() {
         File::open("/dev/null").unwrap();
         rustix::io::write(&null, b"x").unwrap();
         rustix::io::pread(&null, &mut [0; 1], 0).unwrap();
-        crate::stat::Stat::of(&null).unwrap();
+        super::super::stat::Stat::of(&null).unwrap();
     }
 }
 

@@ -6,10 +6,13 @@ use std::{
     io::Write,
     path::Path,
     process::{Child, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
 };
 
 use f9_plugin_api::{CreateOptions, DeleteOptions, ErrorKind, FileBackend, UpdateMode};
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::{Place, child_directory, full, parse, run_again};
 use crate::{Tree, TreeOptions};
@@ -172,4 +175,56 @@ fn creators_and_deleters_of_the_same_directories_do_not_trip_over_each_other() {
             }
         });
     });
+}
+
+#[test]
+fn a_file_that_changes_places_with_a_directory_is_whole_or_an_error() {
+    let place = Place::new();
+    place.tree.t_create("f", "old", false).unwrap();
+    place.tree.t_create("other/inside", "kept", false).unwrap();
+    let (rounds, stop) = (if full() { 20_000 } else { 400 }, AtomicBool::new(false));
+    let (mut done, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        let (f, other) = (place.at("f"), place.at("other"));
+        let stop = &stop;
+        scope.spawn(move || {
+            while !stop.load(Ordering::Relaxed) {
+                let _ = renameat_with(CWD, &f, CWD, &other, RenameFlags::EXCHANGE); // one may just be deleted
+            }
+        });
+        for _ in 0..rounds {
+            let tree = &place.tree;
+            for result in [
+                tree.t_replace("f", "new").map(drop),
+                tree.t_create("f", "new", true).map(drop),
+                tree.t_stream("f", &["n", "ew"], true).map(drop),
+                tree.t_append("f", "").map(drop),
+                tree.t_read("f").map(|content| assert!(["old", "new"].contains(&content.as_str()))),
+                tree.t_list("f", true).map(|names| assert_eq!(names, ["f/inside"])),
+                tree.t_read("other/inside").map(|content| assert_eq!(content, "kept")),
+                tree.t_delete("f", false).and_then(|()| tree.t_create("f", "new", false).map(drop)),
+            ] {
+                use ErrorKind::{Busy, DirectoryNotEmpty, IsADirectory, NotADirectory};
+                match result {
+                    Ok(()) => done += 1,
+                    Err(error) => {
+                        refused += 1;
+                        let kind = error.kind();
+                        assert!(
+                            matches!(kind, Busy | DirectoryNotEmpty | IsADirectory | NotADirectory),
+                            "{error:?}"
+                        );
+                    }
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("{done} done, {refused} refused");
+    assert!(done > 0 && refused > 0);
+    let names = place.tree.t_list("/", true).unwrap();
+    assert!(
+        [["f", "other", "other/inside"], ["f", "f/inside", "other"]]
+            .contains(&[&names[0], &names[1], &names[2]])
+    );
 }

@@ -9,17 +9,19 @@ use rustix::{
     io::Errno,
 };
 
-use crate::{
-    Tree, append,
-    draft::{Draft, Rule, Spot, read_all},
+use super::{
+    append,
+    draft::{Draft, read_all},
     errors::{already_exists, contended, failure, root_is_gone},
     listing::Listing,
     read,
     rename::Source,
     resolve::{attempts, sync_folder},
+    spot::{Rule, Spot},
     stat::Stat,
     write::Writer,
 };
+use crate::Tree;
 
 impl FileBackend for Tree {
     fn capabilities(&self) -> Capabilities {
@@ -45,7 +47,7 @@ impl FileBackend for Tree {
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
         self.on(path, || match mode {
             UpdateMode::Replace => self.put(path, content, Rule::Replace, "update the file"),
-            UpdateMode::Append => Ok(append::append(self, not_root(path)?, content)?.info(path)),
+            UpdateMode::Append => Ok(append::append(self, not_root(path)?, content)?.info(path.clone())),
         })
     }
 
@@ -167,15 +169,25 @@ impl Tree {
 
     fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
         let doing = "describe it";
+        // A name in the root itself leads nowhere else unless it is a link: there is nothing to open first.
+        if let Ok(("", name)) = path.split()
+            && let Ok(stat) = Stat::at(self.root(), name)
+            && !stat.is_link()
+        {
+            return Ok(stat.info(path.clone()));
+        }
         for _ in attempts() {
             match self.root().open_at(path.as_str(), OFlags::PATH, doing) {
-                Ok(fd) => return Ok(Stat::of(fd).map_err(|errno| failure(doing, errno))?.info(path)),
+                Ok(fd) => {
+                    let stat = Stat::of(fd).map_err(|errno| failure(doing, errno))?;
+                    return Ok(stat.info(path.clone()));
+                }
                 Err(error) if path.is_root() || !may_be_link(&error) => return Err(error),
                 Err(error) => {
                     // Nothing there, or a link that leads nowhere?
                     let (parent, name) = path.split()?;
                     match Stat::at(self.root().folder(parent, doing)?, name) {
-                        Ok(stat) if stat.is_link() => return Ok(stat.info(path)),
+                        Ok(stat) if stat.is_link() => return Ok(stat.info(path.clone())),
                         Ok(_) => {} // it came this moment: look again
                         Err(_) => return Err(error),
                     }

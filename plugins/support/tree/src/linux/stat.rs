@@ -65,9 +65,9 @@ impl Stat {
     }
 
     /// Describes the file at `path`.
-    pub(crate) fn info(&self, path: &BackendPath) -> FileInfo {
+    pub(crate) fn info(&self, path: BackendPath) -> FileInfo {
         let size = if self.is_file() { self.size } else { 0 };
-        FileInfo::new(path.clone(), self.kind, size).created_at(self.created).modified_at(self.modified)
+        FileInfo::new(path, self.kind, size).created_at(self.created).modified_at(self.modified)
     }
 
     fn from_statx(found: &Statx) -> Self {

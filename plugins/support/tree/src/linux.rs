@@ -1,4 +1,21 @@
-//! The tree as the other modules see it: the open root, and what is known of it.
+//! The tree on Linux, and as its modules see it: the open root, and what is known of it.
+
+mod append;
+mod backend;
+mod draft;
+mod errors;
+mod listing;
+mod read;
+mod remove;
+mod rename;
+mod resolve;
+mod spot;
+mod stat;
+mod temp;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -12,11 +29,11 @@ use std::{
 use f9_plugin_api::{Capabilities, Result};
 use rustix::fd::AsFd;
 
-use crate::{
-    Durability, TreeOptions, describe_root_error,
+use self::{
     resolve::{Root, make_root},
-    temp::{self, Temps},
+    temp::Temps,
 };
+use crate::{Durability, TreeOptions, describe_root_error};
 
 /// An open directory tree. Clones share it, streams and listings keep it open.
 #[derive(Clone)]

@@ -9,14 +9,14 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{
-    Durability, Tree,
+use super::{
     draft::read_all,
     errors::{contended, failure},
     read::open_file,
     resolve::{attempts, not_durable},
     stat::Stat,
 };
+use crate::{Durability, Tree};
 
 const DOING: &str = "append to the file";
 

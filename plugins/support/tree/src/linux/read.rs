@@ -10,7 +10,7 @@ use rustix::{
     io::{pread, retry_on_intr},
 };
 
-use crate::{
+use super::{
     errors::{failure, is_a_directory, not_a_regular_file},
     resolve::Root,
     stat::Stat,

@@ -4,10 +4,11 @@ use std::io::Write;
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileWriter, Result};
 
-use crate::{
-    Tree,
-    draft::{Draft, Rule, Spot},
+use super::{
+    draft::Draft,
+    spot::{Rule, Spot},
 };
+use crate::Tree;
 
 const DOING: &str = "write the file";
 

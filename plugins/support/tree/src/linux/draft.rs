@@ -1,6 +1,6 @@
 //! New content on its way to its name: invisible until it is whole.
 
-use std::{borrow::Cow, io::Read};
+use std::io::Read;
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileKind, Result};
 use rustix::{
@@ -12,100 +12,17 @@ use rustix::{
     io::{self, Errno, retry_on_intr},
 };
 
-use crate::{
-    Durability, Tree,
-    errors::{already_exists, contended, failure, is_a_directory, not_a_regular_file},
-    resolve::{Folder, attempts, sync_folder},
+use super::{
+    errors::{already_exists, contended, failure},
+    resolve::{attempts, sync_folder},
+    spot::{Rule, Spot},
     stat::Stat,
     temp::{self, Temp},
 };
+use crate::{Durability, Tree};
 
 /// What a reader is read with.
 const CHUNK: usize = 256 << 10;
-
-/// What may be at the place of the new content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rule {
-    /// Nothing.
-    New,
-    /// Nothing or a file.
-    NewOrReplace,
-    /// A file.
-    Replace,
-}
-
-impl Rule {
-    pub(crate) fn creating(overwrite: bool) -> Self {
-        if overwrite { Self::NewOrReplace } else { Self::New }
-    }
-}
-
-/// Where content goes, and what is there now.
-#[derive(Debug)]
-pub(crate) struct Spot<'a> {
-    folder: Folder<'a>,
-    name: Cow<'a, str>,
-    old: Option<Stat>,
-}
-
-impl<'a> Spot<'a> {
-    /// Looks at `path`: with its parents made, if the rule is to make something new, and where a link leads, if the rule
-    /// is to change what exists.
-    pub(crate) fn find(tree: &'a Tree, path: &'a BackendPath, rule: Rule, doing: &str) -> Result<Self> {
-        let (parent, name) = path.split()?;
-        let folder = match rule {
-            Rule::Replace => tree.root().folder(parent, doing)?,
-            Rule::New | Rule::NewOrReplace => tree.root().make_folder(parent, tree.durability(), doing)?,
-        };
-        // What must be new is seen to be when it gets its name.
-        let old = if rule == Rule::New { None } else { replaceable(&folder, name, rule, doing)? };
-        if rule == Rule::Replace && old.as_ref().is_some_and(Stat::is_link) {
-            return Self::follow(tree, path, doing);
-        }
-        Ok(Self { folder, name: name.into(), old })
-    }
-
-    /// Looks where the link at `path` leads.
-    fn follow(tree: &'a Tree, path: &BackendPath, doing: &str) -> Result<Self> {
-        for _ in attempts() {
-            let plain = tree.root().without_links(path.as_str(), doing)?;
-            if plain.is_empty() {
-                return Err(is_a_directory(doing));
-            }
-            let (parent, name) = plain.rsplit_once('/').unwrap_or(("", &plain));
-            let folder = tree.root().folder(parent, doing)?;
-            let old = replaceable(&folder, name, Rule::Replace, doing)?;
-            if !old.as_ref().is_some_and(Stat::is_link) {
-                return Ok(Self { folder, name: name.to_owned().into(), old });
-            }
-        }
-        Err(contended(doing))
-    }
-
-    /// As [`find`](Self::find), but makes nothing and refuses at once what is there and is not to be replaced: for
-    /// content that takes its time to come.
-    pub(crate) fn preview(tree: &'a Tree, path: &'a BackendPath, rule: Rule, doing: &str) -> Result<Self> {
-        if rule == Rule::Replace {
-            return Self::find(tree, path, rule, doing);
-        }
-        let (mut parent, name) = path.split()?;
-        match tree.root().folder(parent, doing) {
-            Err(error) if error.is_not_found() => {}
-            folder => {
-                let folder = folder?;
-                let old = replaceable(&folder, name, rule, doing)?;
-                return Ok(Self { folder, name: name.into(), old });
-            }
-        }
-        loop {
-            parent = parent.rsplit_once('/').map_or("", |(above, _)| above);
-            match tree.root().folder(parent, doing) {
-                Err(error) if error.is_not_found() && !parent.is_empty() => {}
-                folder => return Ok(Self { folder: folder?, name: name.into(), old: None }),
-            }
-        }
-    }
-}
 
 /// A file without a name, or with a temporary one. Dropped, it is gone.
 #[derive(Debug)]
@@ -139,11 +56,12 @@ impl Draft {
         {
             return Ok(draft);
         }
-        let device = match &spot.old {
-            Some(old) => old.device,
-            None => Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device,
+        let (device, mode) = match &spot.old {
+            Some(old) => (old.device, old.mode),
+            None => (Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device, 0o600),
         };
-        let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device);
+        let mode = Mode::from_raw_mode(mode);
+        let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device, mode);
         let (temp, fd) = made.map_err(|errno| failure(doing, errno))?;
         Ok(Self { fd, temp: Some(temp) })
     }
@@ -215,7 +133,7 @@ impl Draft {
             match placed {
                 Ok(()) => {
                     sync_folder(&folder, tree.durability(), doing)?;
-                    return Ok(stat.info(path));
+                    return Ok(stat.info(path.clone()));
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
                 // Something came or went meanwhile, or the directory did: look again.
@@ -260,7 +178,7 @@ impl Draft {
         let temp = match self.temp.take() {
             Some(temp) => temp,
             None => {
-                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str| {
+                let link = |place: rustix::fd::BorrowedFd<'_>, free: &str, _| {
                     // Once it has a name, it can be taken for a leftover if it is not locked.
                     temp::hold(&self.fd);
                     self.link_unnamed(place, free).map(|()| &self.fd)
@@ -323,25 +241,14 @@ impl Draft {
     fn get_name(&mut self, tree: &Tree, folder: impl AsFd) -> io::Result<()> {
         tree.set_no_unnamed();
         let stat = Stat::of(&self.fd)?;
-        let (temp, fd) = tree.temps().make(tree.root().as_fd(), folder, stat.device)?;
+        let mode = Mode::RUSR | Mode::WUSR;
+        let (temp, fd) = tree.temps().make(tree.root().as_fd(), folder, stat.device, mode)?;
         copy_content(&self.fd, &fd, stat.size)?;
         if tree.durability() == Durability::Fsync {
             fsync(&fd)?;
         }
         *self = Self { fd, temp: Some(temp) };
         Err(Errno::NOENT)
-    }
-}
-
-/// Looks at what is to be replaced: a file, a link, or by the rule nothing.
-pub(crate) fn replaceable(folder: impl AsFd, name: &str, rule: Rule, doing: &str) -> Result<Option<Stat>> {
-    match Stat::at(folder, name) {
-        Ok(_) if rule == Rule::New => Err(already_exists(doing)),
-        Ok(old) if old.is_dir() => Err(is_a_directory(doing)),
-        Ok(old) if old.is_file() || old.is_link() => Ok(Some(old)),
-        Ok(_) => Err(not_a_regular_file(doing)),
-        Err(Errno::NOENT) if rule != Rule::Replace => Ok(None),
-        Err(errno) => Err(failure(doing, errno)),
     }
 }
 
