@@ -143,6 +143,37 @@ fn a_strangers_file_is_not_loaded() {
     );
 }
 
+/// A tree as Cargo builds it, with the program in it: whoever can change the program need not change a plugin.
+#[test]
+fn a_build_tree_works_whatever_the_umask_and_whoever_it_belongs_to() {
+    let place = Place::new();
+    fs::create_dir_all(place.path("target/debug/deps")).unwrap();
+    let (program, plugin) = (place.path("target/debug/f9"), "target/debug/deps/libf9_backend_memory.so");
+    fs::copy(f9().get_program(), &program).unwrap();
+    place.put("memory", plugin);
+    let run = |code: i32| {
+        let mut command = std::process::Command::new(&program);
+        let output = command.env_clear().args(["-c", r#"{"backend": "memory"}"#, "ls"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+    };
+    let all = ["target", "target/debug", "target/debug/deps", "target/debug/f9", plugin];
+    for mode in [0o755, 0o775, 0o777] {
+        all.iter().for_each(|path| place.mode(path, mode));
+        run(0);
+    }
+    all.iter().for_each(|path| place.mode(path, 0o755));
+    place.mode(plugin, 0o757);
+    run(8);
+    place.mode(plugin, 0o755);
+    let given_away =
+        all.iter().all(|path| std::os::unix::fs::chown(place.path(path), Some(54321), None).is_ok());
+    if given_away {
+        run(0); // the program's owner is who decides what runs
+    } else {
+        eprintln!("skipped: only root can give files to somebody else");
+    }
+}
+
 #[test]
 fn what_the_lock_does_not_hold_is_not_loaded() {
     let place = Place::new();
