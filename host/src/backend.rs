@@ -49,7 +49,7 @@ impl Backend {
 
     /// The same backend as the plugin implements it: the host stands in for nothing, and what is not declared answers
     /// whatever the plugin answers.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     #[must_use]
     pub(crate) fn without_stand_ins(self) -> Self {
         Self { stands_in: false, ..self }

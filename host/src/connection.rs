@@ -47,7 +47,7 @@ impl Connection {
     }
 
     /// The same backend with other options.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     pub(crate) fn with(&self, options: Map<String, Value>) -> Self {
         Self { backend: self.backend.clone(), options }
     }

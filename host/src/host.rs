@@ -7,12 +7,13 @@ use std::{
 };
 
 use f9_plugin_abi::{PluginModuleRef, RStr};
-use f9_plugin_api::{Error, ErrorKind, Result, boundary::text_from_abi};
+use f9_plugin_api::{Error, ErrorKind, Result, boundary::text_from_abi, check_options};
 use serde_json::Value;
 
 use crate::{
     Backend, CancelToken, Connection, Diagnosis, Manifest, PluginDir, PluginFile, PluginName, Progress,
-    Refusal, RefusalCode, discovery, library::Library, load, policy::Policy, services::Services,
+    Refusal, RefusalCode, connection::is_reference, discovery, library::Library, load, policy::Policy,
+    services::Services,
 };
 
 /// Finds plugins and opens backends with them. Cheap to clone; a plugin is loaded once per host, when it is first needed.
@@ -79,7 +80,7 @@ impl Host {
     }
 
     /// Loads the plugin in this very file, wherever it is and whatever it is called.
-    #[cfg(all(feature = "verify", unix))]
+    #[cfg(all(feature = "author-tools", unix))]
     pub(crate) fn load_file(&self, path: &std::path::Path, name: &PluginName) -> Result<Plugin, Refusal> {
         Plugin::load(Library::open(path, name)?, self.shared.services.clone())
     }
@@ -246,6 +247,16 @@ impl Plugin {
         serde_json::from_str(&text_from_abi(text.as_rstr())).map_err(|cause| {
             Error::new(ErrorKind::Other, format!("the plugin's schema is not JSON: {cause}"))
         })
+    }
+
+    /// Checks a connection against the [schema](Self::schema), without opening anything or looking up what it refers to.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type; as
+    /// [`schema`](Self::schema).
+    pub fn check(&self, connection: &Connection) -> Result<()> {
+        check_options(connection.options(), &self.schema()?, is_reference)
     }
 
     /// Opens a backend. The connection's `backend` is not looked at.

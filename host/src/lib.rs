@@ -94,7 +94,9 @@ mod replace;
 mod services;
 mod stand_in;
 mod streams;
-#[cfg(all(feature = "verify", unix))]
+#[cfg(feature = "author-tools")]
+mod template;
+#[cfg(all(feature = "author-tools", unix))]
 pub mod verify;
 
 pub use backend::Backend;
@@ -111,6 +113,8 @@ pub use manifest::Manifest;
 pub use mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};
+#[cfg(feature = "author-tools")]
+pub use template::NewPlugin;
 
 pub use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Conflict, ConflictSide, Content,

@@ -117,7 +117,7 @@ impl From<AbiFileKind> for FileKind {
 impl From<FileInfo> for AbiFileInfo {
     fn from(info: FileInfo) -> Self {
         Self {
-            path: info.path.as_str().into(),
+            path: String::from(info.path).into(),
             kind: info.kind.into(),
             size: info.size,
             created_at: info.created_at.map(AbiTime::from).into(),

@@ -4,11 +4,12 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use f9_git_server::{Authority, Behaviour, HttpServer, KeyKind, SshBehaviour, SshServer, make_key};
-use f9_host::{Backend, CancelToken, FileBackend, Host};
+use f9_host::{Backend, CancelToken, FileBackend, Host, Result};
 use f9_plugin_api::{ErrorKind, conformance};
 use f9_tests::{f9_on, host, plugin_dir, text};
 use serde_json::{Value, json};
@@ -259,24 +260,224 @@ fn contains(directory: &Path, needle: &str) -> bool {
     })
 }
 
-#[test]
-fn cancelling_ends_a_clone_that_waits() {
-    let site = Site::new();
-    let http = HttpServer::start(site.0.path(), None, None);
-    http.behave(Behaviour::Silent);
-    let token = CancelToken::new();
-    let host = Host::builder().no_default_dirs().plugin_dir(plugin_dir()).cancel_token(token.clone()).build();
-    let connection =
-        json!({"backend": "git", "remote_url": http.url("remote.git"), "path": site.path("clone")});
+/// What is told of an operation: its name, the unit, and how much of how much.
+type Told = (String, String, u64, Option<u64>);
+
+/// Opens with a host of its own, of which all progress is noted, and which can be told to stop.
+fn open_watched(connection: &Value, token: &CancelToken) -> (Result<Backend>, Arc<Mutex<Vec<Told>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&told);
+    let host = Host::builder()
+        .no_default_dirs()
+        .plugin_dir(plugin_dir())
+        .cancel_token(token.clone())
+        .on_progress(move |progress| {
+            let line =
+                (progress.operation.to_owned(), progress.unit.to_owned(), progress.done, progress.total);
+            noted.lock().unwrap().push(line);
+        })
+        .build();
+    (host.open(connection.clone()), told)
+}
+
+/// Cancels while `work` is under way, which has to end soon then, and of that.
+fn cancel_during<T>(token: &CancelToken, work: impl FnOnce() -> Result<T>) {
     let start = Instant::now();
     let error = std::thread::scope(|scope| {
         scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(300));
+            std::thread::sleep(Duration::from_millis(500));
             token.cancel();
         });
-        host.open(connection).err().unwrap()
+        work().err().expect("this was to be cancelled")
     });
     assert_eq!(error.kind(), ErrorKind::Cancelled, "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(5));
-    assert!(!site.path("clone").exists());
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(490) && took < Duration::from_secs(5), "{took:?}");
+}
+
+/// A site, and how its remote is reached by HTTP and by SSH from servers that do as they are told.
+struct Served {
+    site: Site,
+    http: HttpServer,
+    ssh: SshServer,
+    stalling: SshServer,
+}
+
+/// A server that stops in the middle of a pack sends so much of it.
+const SOME: usize = 100_000;
+
+impl Served {
+    fn new() -> Self {
+        let site = Site::new();
+        let public = make_key(&site.path("id"), KeyKind::Ed25519, None);
+        let http = HttpServer::start(site.0.path(), None, None);
+        let ssh = SshServer::start(site.0.path(), &public, SshBehaviour::Serve);
+        let stalling = SshServer::start(site.0.path(), &public, SshBehaviour::Stall(SOME as u64));
+        fs::write(site.path("known_hosts"), [ssh.known_hosts(), stalling.known_hosts()].concat()).unwrap();
+        Self { site, http, ssh, stalling }
+    }
+
+    fn by_http(&self, clone: &str) -> Value {
+        json!({"backend": "git", "remote_url": self.http.url("remote.git"), "path": self.site.path(clone)})
+    }
+
+    fn by_ssh(&self, server: &SshServer, clone: &str) -> Value {
+        json!({
+            "backend": "git", "remote_url": server.url("remote.git"), "path": self.site.path(clone),
+            "ssh_key_path": self.site.path("id"), "known_hosts": self.site.path("known_hosts"),
+        })
+    }
+
+    /// Has somebody push what does not compress, so that a pack of it is long.
+    fn push_noise(&self, name: &str) {
+        let mut state = name.len() as u64;
+        let noise = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        });
+        let somebody = self.site.open(&self.site.by_path("somebody"));
+        somebody.create(name, &*noise.take(1 << 20).collect::<Vec<_>>()).unwrap();
+        somebody.as_sync().unwrap().sync(None).unwrap();
+    }
+
+    fn check(&self, clone: &str) {
+        for repository in ["remote.git", clone] {
+            git(&self.site.path(repository), &["fsck", "--strict", "--no-dangling"]);
+        }
+        assert_eq!(git(&self.site.path(clone), &["status", "--porcelain"]), "");
+    }
+}
+
+#[test]
+fn cancelling_ends_a_clone_on_every_transport() {
+    let served = Served::new();
+    served.push_noise("noise");
+    served.http.behave(Behaviour::Silent);
+    cancel_clone(&served.by_http("silent"));
+    served.http.behave(Behaviour::Stall(SOME));
+    cancel_clone(&served.by_http("by-http"));
+    cancel_clone(&served.by_ssh(&served.stalling, "by-ssh"));
+    served.http.behave(Behaviour::Serve);
+    for connection in [served.by_http("by-http"), served.by_ssh(&served.ssh, "by-ssh")] {
+        assert_eq!(served.site.open(&connection).info("noise").unwrap().size, 1 << 20);
+    }
+}
+
+fn cancel_clone(connection: &Value) {
+    let token = CancelToken::new();
+    cancel_during(&token, || open_watched(connection, &token).0);
+    assert!(!Path::new(connection["path"].as_str().unwrap()).exists());
+}
+
+#[test]
+fn cancelling_ends_a_pull_and_leaves_the_clone_as_it_was() {
+    let served = Served::new();
+    let connections = [served.by_http("by-http"), served.by_ssh(&served.stalling, "by-ssh")];
+    let tokens = [CancelToken::new(), CancelToken::new()];
+    let open = |number: usize| open_watched(&connections[number], &tokens[number]).0.unwrap();
+    let backends = [open(0), open(1)];
+    served.push_noise("noise");
+    served.http.behave(Behaviour::Stall(SOME));
+    for ((backend, token), connection) in backends.iter().zip(&tokens).zip(&connections) {
+        let clone = Path::new(connection["path"].as_str().unwrap());
+        let before = git(clone, &["rev-parse", "HEAD"]);
+        cancel_during(token, || backend.as_sync().unwrap().pull());
+        assert_eq!(git(clone, &["rev-parse", "HEAD"]), before);
+    }
+    served.http.behave(Behaviour::Serve);
+    for (connection, clone) in
+        [(served.by_http("by-http"), "by-http"), (served.by_ssh(&served.ssh, "by-ssh"), "by-ssh")]
+    {
+        let backend = served.site.open(&connection);
+        assert!(backend.as_sync().unwrap().pull().unwrap().received > 0);
+        assert_eq!(backend.info("noise").unwrap().size, 1 << 20);
+        served.check(clone);
+    }
+}
+
+#[test]
+fn cancelling_ends_a_push_on_every_transport_and_the_next_one_arrives() {
+    let served = Served::new();
+    let hook = served.site.path("remote.git").join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    for (clone, connection) in [
+        ("by-path", served.site.by_path("by-path")),
+        ("by-http", served.by_http("by-http")),
+        ("by-ssh", served.by_ssh(&served.ssh, "by-ssh")),
+    ] {
+        let token = CancelToken::new();
+        let backend = open_watched(&connection, &token).0.unwrap();
+        backend.as_sync().unwrap().pull().unwrap();
+        backend.create(format!("{clone}.txt"), "x").unwrap();
+        let tip = git(&served.site.path("remote.git"), &["rev-parse", "main"]);
+        // The remote thinks about it until the test is over.
+        let over = served.site.path("over");
+        let script = format!(
+            "#!/bin/sh\nwhile [ -d {0} ] && [ ! -e {0}/over ]; do sleep 0.1; done\nexit 1\n",
+            over.parent().unwrap().display()
+        );
+        fs::write(&hook, script).unwrap();
+        fs::set_permissions(&hook, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        cancel_during(&token, || backend.as_sync().unwrap().push(None));
+        fs::remove_file(&hook).unwrap();
+        assert_eq!(git(&served.site.path("remote.git"), &["rev-parse", "main"]), tip, "{clone}");
+        let again = served.site.open(&connection);
+        assert_eq!(again.as_sync().unwrap().push(None).unwrap().sent, 1, "{clone}");
+        served.check(clone);
+    }
+    fs::write(served.site.path("over"), "").unwrap();
+}
+
+#[test]
+fn progress_is_told_on_every_transport_and_adds_up() {
+    const FILES: u64 = 600;
+    let served = Served::new();
+    for (clone, connection) in [
+        ("by-path", served.site.by_path("by-path")),
+        ("by-http", served.by_http("by-http")),
+        ("by-ssh", served.by_ssh(&served.ssh, "by-ssh")),
+    ] {
+        let (backend, told) = open_watched(&connection, &CancelToken::new());
+        let backend = backend.unwrap();
+        for number in 0..FILES {
+            backend.create(format!("{clone}/{number}.txt"), format!("{clone} {number}\n").as_str()).unwrap();
+        }
+        backend.as_sync().unwrap().push(None).unwrap();
+        assert_adds_up(&told, "push", "objects", FILES);
+        let mut second = connection.clone();
+        second["path"] = served.site.path(&format!("{clone}-again")).to_str().unwrap().into();
+        let (second, told) = open_watched(&second, &CancelToken::new());
+        second.unwrap();
+        assert_adds_up(&told, "fetch", "objects", FILES);
+        assert_adds_up(&told, "checkout", "files", FILES);
+    }
+}
+
+/// The lines of one operation count upwards, never beyond their total, which is at least `least`.
+fn assert_adds_up(told: &Mutex<Vec<Told>>, operation: &str, unit: &str, least: u64) {
+    let told = told.lock().unwrap();
+    let lines: Vec<_> =
+        told.iter().filter(|(name, counted, ..)| name == operation && counted == unit).collect();
+    assert!(!lines.is_empty(), "{operation}: nothing was told: {told:?}");
+    assert!(lines.len() < 50, "{operation}: {} lines", lines.len());
+    let done: Vec<_> = lines.iter().map(|(_, _, done, _)| *done).collect();
+    assert!(done.is_sorted(), "{operation}: {lines:?}");
+    for (_, _, done, total) in &lines {
+        assert!(*done <= total.unwrap() && total.unwrap() >= least, "{operation}: {lines:?}");
+    }
+}
+
+#[test]
+fn a_branch_that_is_new_at_the_remote_is_told_of() {
+    let site = Site::new();
+    let mut connection = site.by_path("clone");
+    connection["branch"] = "topic".into();
+    let output = f9_on(&connection, ["-v", "push"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("the branch `topic` is new at the remote"),
+        "{}",
+        text(&output.stderr)
+    );
+    assert_eq!(git(&site.path("remote.git"), &["show", "topic:a.txt"]), "a\n");
 }

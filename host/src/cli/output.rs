@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     args::Args,
-    failure::{advice, error_json, exit_code, is_broken_pipe},
+    failure::{PARTIAL, advice, error_json, exit_code, is_broken_pipe},
     progress::Progress,
     sizes::human,
     stop::INTERRUPTED,
@@ -29,7 +29,6 @@ pub(crate) struct Output {
     /// The exit code, if it is another than that of success.
     ending: Option<u8>,
     stdout: BufWriter<Stdout>,
-    stdout_is_terminal: bool,
     paint_stdout: bool,
     paint_stderr: bool,
     progress: Progress,
@@ -37,17 +36,15 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(args: &Args, progress: Progress) -> Self {
-        let stdout_is_terminal = io::stdout().is_terminal();
-        let paint = wants_colours() && !args.json;
+        let paint = !args.json;
         Self {
             json: args.json,
             verbose: args.verbose > 0,
             quiet: args.quiet,
             ending: None,
             stdout: BufWriter::new(io::stdout()),
-            stdout_is_terminal,
-            paint_stdout: paint && stdout_is_terminal,
-            paint_stderr: paint && io::stderr().is_terminal(),
+            paint_stdout: paint && io::stdout().is_terminal() && wants_colours(),
+            paint_stderr: paint && paints_stderr(),
             progress,
         }
     }
@@ -103,12 +100,13 @@ impl Output {
     }
 
     /// Does the same with each. What fails is told and does not keep the rest from being done; the exit code is that of
-    /// the first failure.
+    /// the first failure if nothing was done, else that of work done in part.
     pub(crate) fn each<T>(
         &mut self,
         items: &[T],
         mut work: impl FnMut(&T, &mut Self) -> Result<()>,
     ) -> Result<()> {
+        let (mut is_any_done, mut first_failure) = (false, None);
         for item in items {
             match work(item, self) {
                 Ok(()) => {}
@@ -122,7 +120,12 @@ impl Output {
                     self.tell(&error);
                 }
             }
+            // What is work on many files itself has told its failures, and has left its code here.
+            let code = self.ending.take();
+            is_any_done |= code.is_none_or(|code| code == PARTIAL);
+            first_failure = first_failure.or(code);
         }
+        self.ending = first_failure.map(|code| if is_any_done { PARTIAL } else { code });
         Ok(())
     }
 
@@ -149,15 +152,17 @@ impl Output {
             line.push_str(error.message());
         }
         line.extend(advice(error).map(|advice| format!("; {advice}")));
-        let program = paint("f9:", RED, self.paint_stderr);
-        to_stderr(format_args!("{program} {}", one_line(&line)));
+        error_line(&line, self.paint_stderr);
         for cause in error.causes().filter(|_| self.verbose) {
             to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
     }
 
-    /// A file that was created or changed.
-    pub(crate) fn info(&mut self, info: &FileInfo) -> Result<()> {
+    /// A file that was created or changed, unless nobody wants to know.
+    pub(crate) fn done(&mut self, info: &FileInfo) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
         if self.json {
             return self.json_line(info);
         }
@@ -235,17 +240,19 @@ impl Output {
         path: &BackendPath,
         dry_run: bool,
     ) -> Result<()> {
-        if self.json {
-            return self.json_line(value);
+        if self.quiet {
+            return Ok(());
         }
-        if self.verbose || (dry_run && !self.quiet) {
+        if self.json {
+            self.json_line(value)?;
+        } else if self.verbose || dry_run {
             self.progress.clear();
             self.line(format_args!("{action:<7}  {}", one_line(path.as_str())))?;
-            if self.stdout_is_terminal {
-                self.stdout.flush().map_err(output_failed)?;
-            }
+        } else {
+            return Ok(());
         }
-        Ok(())
+        // Told when it happens: whoever listens may want to act on it.
+        self.stdout.flush().map_err(output_failed)
     }
 
     /// What was done, unless nobody wants to know.
@@ -263,6 +270,12 @@ impl Output {
         if self.json { self.json_line(value) } else { self.line(text) }
     }
 
+    /// The same, now: it is some time until the next.
+    pub(crate) fn at_once(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        self.either(value, text)?;
+        self.stdout.flush().map_err(output_failed)
+    }
+
     pub(crate) fn hit(&mut self, hit: &SearchHit) -> Result<()> {
         if self.json {
             return self.json_line(hit);
@@ -273,7 +286,11 @@ impl Output {
         self.line(format_args!("  {}", one_line(&snippet)))
     }
 
+    /// What went to the remote and came from it, unless nobody wants to know.
     pub(crate) fn report(&mut self, report: &SyncReport) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
         if self.json {
             return self.json_line(report);
         }
@@ -332,6 +349,19 @@ fn bytes(count: u64) -> String {
 /// Text in a colour of the terminal's.
 fn paint(text: &str, colour: &str, wanted: bool) -> String {
     if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// An error on stderr, in a line of its own, before there is an [`Output`].
+pub(crate) fn complain(line: &str) {
+    error_line(line, paints_stderr());
+}
+
+fn error_line(line: &str, wanted: bool) {
+    to_stderr(format_args!("{} {}", paint("f9:", RED, wanted), one_line(line)));
+}
+
+fn paints_stderr() -> bool {
+    io::stderr().is_terminal() && wants_colours()
 }
 
 /// Whether terminals may be painted on, as <https://no-color.org> has it.

@@ -16,7 +16,7 @@ use std::{
 };
 
 use f9_plugin_api::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, FileBackend, Result,
     conformance::{self, Case, Verdict},
 };
 use serde::Serialize;
@@ -92,7 +92,12 @@ fn check_case(case: &Case, opened: &Opened<'_>, regardless: bool) -> Answered {
     };
     let open = || Box::new(backend.clone()) as _;
     let verdict = if regardless { case.run_regardless(open) } else { case.run(open) };
+    let (first, later) = (backend.own_capabilities(), FileBackend::capabilities(&backend));
     match verdict {
+        Verdict::Passed if first != later => answered(
+            Outcome::Failed,
+            format!("it declares {first:?} when opened, and {later:?} after this case"),
+        ),
         Verdict::Passed => PASSED,
         Verdict::Failed(seen) => answered(Outcome::Failed, seen),
         Verdict::Skipped(reason) => answered(Outcome::Skipped, reason),

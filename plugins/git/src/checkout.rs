@@ -115,8 +115,38 @@ impl Repo {
         self.stat_all(plan)
     }
 
-    /// Writes an index that says what a tree has, with what is known of the files that were just put there.
-    pub(crate) fn index_of(&self, tree: &Tree<'_>, placed: &[IndexEntry]) -> Result<Index> {
+    /// Writes an index that says what `new` has. Where the index stands for `old`, only the entries that the plan changes are
+    /// written anew.
+    pub(crate) fn note_tree(
+        &self,
+        old: Option<&Tree<'_>>,
+        new: &Tree<'_>,
+        plan: &Plan,
+        placed: Vec<IndexEntry>,
+    ) -> Result<()> {
+        let unseen = plan.changes.iter().map(|change| {
+            let entry = change.new.map(|new| index_entry(&change.path, new, None));
+            (change.path.clone(), entry)
+        });
+        let seen = placed.into_iter().map(|entry| (entry.path.clone(), Some(entry)));
+        let changes = unseen.chain(seen).collect();
+        if let Some(old) = old
+            && self.note_changes(old, new, &changes)?
+        {
+            return Ok(());
+        }
+        let mut index = self.index_of(new, changes.values().flatten())?;
+        // So that the index says which tree it stands for.
+        index.write_tree().context("write a tree")?;
+        index.write().context("write the index")
+    }
+
+    /// An index that says what a tree has, with what is known of the files that were just put there.
+    pub(crate) fn index_of<'a>(
+        &self,
+        tree: &Tree<'_>,
+        placed: impl IntoIterator<Item = &'a IndexEntry>,
+    ) -> Result<Index> {
         let update = || {
             let mut index = self.git.index()?;
             index.read(true)?;
@@ -321,7 +351,7 @@ pub(crate) fn blob_id(content: &[u8]) -> Result<Oid> {
 }
 
 /// How git would store what is there.
-fn git_mode(stat: &Stat) -> Option<u32> {
+pub(crate) fn git_mode(stat: &Stat) -> Option<u32> {
     use rustix::fs::FileType;
     Some(u32::from(match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile if stat.st_mode & 0o100 != 0 => FileMode::BlobExecutable,

@@ -1,6 +1,6 @@
 //! Open conflicts: what they are, and settling them.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
+use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use f9_plugin_api::{BackendPath, Conflict, ConflictSide, Error, ErrorKind, Result};
 use git2::{ErrorCode, FileMode, Index, IndexConflict, IndexEntry};
@@ -10,6 +10,7 @@ use crate::{
     errors::Context as _,
     merge::colliding,
     repository::Repo,
+    worktree::Found,
 };
 
 /// Which side of a conflict is to win.
@@ -36,8 +37,19 @@ impl Repo {
     }
 
     /// Settles a conflict with one of its sides.
+    ///
+    /// # Errors
+    ///
+    /// `PendingChanges` if somebody has edited the file since the merge: that would be lost.
     pub(crate) fn accept(&self, path: &BackendPath, side: Side) -> Result<()> {
         let (mut index, conflict) = self.conflict_at(path)?;
+        if self.is_edited(&conflict)? {
+            let message = "the file was edited since the merge, and settling the conflict with one of its sides would \
+                           discard that";
+            return Err(Error::new(ErrorKind::PendingChanges, message).at(path).hint(
+                "settle it with the edited content (conflict_resolve; `f9 resolve --with FILE`), or delete the file first",
+            ));
+        }
         let winner = match side {
             Side::Local => conflict.our,
             Side::Remote => conflict.their,
@@ -97,6 +109,23 @@ impl Repo {
         self.execute(&plan, &tree).map(drop)
     }
 
+    /// Whether the file is none of what a merge leaves: one of the sides, both of them marked, or nothing.
+    fn is_edited(&self, conflict: &IndexConflict) -> Result<bool> {
+        let path = conflict_path(conflict);
+        if !matches!(self.worktree.find(path)?, Found::Leaf(_)) {
+            return Ok(false);
+        }
+        for side in [&conflict.our, &conflict.their, &conflict.ancestor].into_iter().flatten() {
+            if self.has(path, Some(Entry { id: side.id, mode: side.mode }))? {
+                return Ok(false);
+            }
+        }
+        let marked = self.with_markers(conflict)?.and_then(|change| change.content);
+        let Some(marked) = marked else { return Ok(true) };
+        let there = fs::read(self.worktree.root_path().join(as_path(path))).context("read a file")?;
+        Ok(without_labels(&there) != without_labels(&marked))
+    }
+
     fn conflict_at(&self, path: &BackendPath) -> Result<(Index, IndexConflict)> {
         let (_, _) = path.split()?;
         let index = self.index()?;
@@ -105,7 +134,7 @@ impl Repo {
             Err(error) if error.code() == ErrorCode::NotFound => {
                 Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
                     .at(path)
-                    .hint("conflict_report lists those that are open"))
+                    .hint("conflict_report (`f9 conflicts`) lists those that are open"))
             }
             Err(error) => Err(error).context("read the conflict"),
         }
@@ -178,6 +207,12 @@ pub(crate) fn with_stage(entry: &IndexEntry, path: &[u8], stage: u16) -> IndexEn
     const STAGE_SHIFT: u16 = 12;
     let plain = index_entry(path, Entry { id: entry.id, mode: entry.mode }, None);
     IndexEntry { flags: stage << STAGE_SHIFT, ..plain }
+}
+
+/// A merge by git itself names the sides in other words.
+fn without_labels(content: &[u8]) -> Vec<&[u8]> {
+    let plain = |line: &'_ [u8]| line.starts_with(b"<<<<<<< ") || line.starts_with(b">>>>>>> ");
+    content.split(|&byte| byte == b'\n').map(|line| if plain(line) { &line[..8] } else { line }).collect()
 }
 
 pub(crate) fn as_path(path: &[u8]) -> &Path {

@@ -56,10 +56,12 @@
 //! Capabilities: copy, rename, open_write, sync. Checksums are computed by the host.
 
 mod backend;
+mod cache_tree;
 mod checkout;
 mod conflicts;
 mod dotgit;
 mod errors;
+mod index_file;
 mod journal;
 mod known_hosts;
 mod libgit2;
@@ -70,8 +72,10 @@ mod options;
 mod recovery;
 mod remote_url;
 mod repository;
+mod scan;
 mod stage;
 mod sync;
+mod touched;
 mod transport;
 mod worktree;
 

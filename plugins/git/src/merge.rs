@@ -46,7 +46,7 @@ impl Repo {
         let plan = self.plan(self.changes(old.as_ref(), &new)?, before)?;
         self.journal.write(Step::Advance { from, to })?;
         let placed = self.execute(&plan, &new)?;
-        self.index_of(&new, &placed)?.write().context("write the index")?;
+        self.note_tree(old.as_ref(), &new, &plan, placed)?;
         self.git
             .reference(&self.settings.branch_ref(), to, true, "f9: advance")
             .context("move the branch")?;
@@ -143,7 +143,7 @@ impl Repo {
     }
 
     /// The file with both sides marked in it, where both are text.
-    fn with_markers(&self, conflict: &IndexConflict) -> Result<Option<Change>> {
+    pub(crate) fn with_markers(&self, conflict: &IndexConflict) -> Result<Option<Change>> {
         let (Some(our), Some(their)) = (&conflict.our, &conflict.their) else { return Ok(None) };
         if !is_file(our) || !is_file(their) {
             return Ok(None);

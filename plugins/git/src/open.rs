@@ -6,15 +6,16 @@ use std::{
     sync::Arc,
 };
 
-use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::Before,
-    errors::Context as _,
+    errors::{Context as _, clean},
     journal::{Journal, Step},
     lock::LockFile,
     options::Settings,
+    remote_url::RemoteUrl,
     repository::Repo,
     transport::{self, Wanted},
 };
@@ -114,7 +115,11 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
     if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
         let private = directory.join("f9");
         fs::create_dir_all(&private).context("make a directory inside .git")?;
-        Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip })?;
+        Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;
+        if let Some(name) = tip.branch.strip_prefix("refs/heads/") {
+            let tracking = format!("refs/remotes/origin/{name}");
+            repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
+        }
     }
     let mut config = repository.config().context("configure the clone")?;
     config.set_bool("core.bare", false).context("configure the clone")?;
@@ -125,13 +130,21 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
 }
 
 impl Repo {
-    /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand.
+    /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand. That it is the right one shows
+    /// when its history is compared with that of the clone, before anything of it is brought here.
     fn point_at_remote(&self) -> Result<()> {
         let url = self.settings.remote.as_str();
         let branch = &self.settings.branch;
         match self.git.find_remote("origin") {
             Ok(remote) if remote.url_bytes() == url.as_bytes() => return Ok(()),
-            Ok(_) => self.git.remote_set_url("origin", url).context("set the remote's address")?,
+            Ok(remote) => {
+                // What it was may hold a password.
+                let was =
+                    std::str::from_utf8(remote.url_bytes()).ok().and_then(|url| RemoteUrl::parse(url).ok());
+                let was = was.map_or_else(|| "another address".to_owned(), |(was, _)| was.to_string());
+                log::warn!("`origin` was {was}, and is now {url}, as the connection says");
+                self.git.remote_set_url("origin", url).context("set the remote's address")?;
+            }
             Err(error) if error.code() == ErrorCode::NotFound => {
                 let refspec = format!("+refs/heads/{branch}:refs/remotes/origin/{branch}");
                 self.git.remote_with_fetch("origin", url, &refspec).context("set the remote's address")?;
@@ -150,14 +163,26 @@ impl Repo {
             return Ok(());
         }
         let current = self.git.head().ok().and_then(|head| head.target());
+        // Without a commit there is nothing yet that could be left behind.
+        if current.is_some() {
+            self.check_nothing_pending().map_err(|error| {
+                let was = head.symbolic_target_bytes().map(String::from_utf8_lossy);
+                let was = was.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
+                let place = was.map_or("on no branch".to_owned(), |was| format!("on the branch `{}`", clean(was)));
+                let message = format!("the clone is {place}, with work that is not committed: {}", error.message());
+                Error::new(error.kind(), message).with("branch", &self.settings.branch).hint(
+                    "commit or stash it there with git, or open the connection with that branch as `branch` and push",
+                )
+            })?;
+        }
         let target = self.head()?.or(self.tracked()).or(current);
         if let Some(target) = target.filter(|target| Some(*target) != current) {
-            self.check_nothing_pending().map_err(|error| error.with("branch", &self.settings.branch))?;
             self.advance(current, target, Before::Clean)?;
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
         }
+        log::info!("the clone is now on the branch `{}`", self.settings.branch);
         self.git.set_head(&branch).context("switch to the branch")
     }
 }

@@ -6,7 +6,7 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
 
 use crate::{
-    errors::{Context as _, name_some},
+    errors::{Context as _, clean, name_some},
     journal::Journal,
     lock::LockFile,
     options::Settings,
@@ -85,15 +85,42 @@ impl Repo {
     }
 
     /// Notes where the remote's branch is now.
-    pub(crate) fn remember(&self, tip: Option<Oid>) -> Result<()> {
-        let name = self.settings.tracking_ref();
-        match (tip, self.git.find_reference(&name)) {
-            (Some(tip), Ok(known)) if known.target() == Some(tip) => Ok(()),
-            (Some(tip), _) => self.git.reference(&name, tip, true, "f9: seen at the remote").map(drop),
-            (None, Ok(mut known)) => known.delete(),
-            (None, Err(_)) => Ok(()),
+    pub(crate) fn remember(&self, tip: Oid) -> Result<()> {
+        if self.tracked() == Some(tip) {
+            return Ok(());
         }
-        .context("note the remote's state")
+        let name = self.settings.tracking_ref();
+        self.git
+            .reference(&name, tip, true, "f9: seen at the remote")
+            .context("note the remote's state")
+            .map(drop)
+    }
+
+    /// Whether the remote's branch has a commit in common with ours.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidOperation` if it has none and ours was in step with a remote before: then this is another one. Two clones of an
+    /// empty remote begin apart, and may meet.
+    pub(crate) fn is_related(&self, their: Oid) -> Result<bool> {
+        let Some(ours) = self.head()? else { return Ok(false) };
+        let met_a_remote = || {
+            let mut known = self.git.references_glob("refs/remotes/*").context("read the branches")?;
+            Ok::<_, Error>(known.names().next().is_some())
+        };
+        match self.git.merge_base(ours, their) {
+            Ok(_) => Ok(true),
+            Err(error) if error.code() == ErrorCode::NotFound && !met_a_remote()? => Ok(false),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let message = "the branch at the remote has no commit in common with the clone: it is that of \
+                               another repository, or was begun anew; nothing was changed";
+                Err(Error::new(ErrorKind::InvalidOperation, message)
+                    .with("remote", &self.settings.remote)
+                    .with("branch", &self.settings.branch)
+                    .hint("check `remote_url` and `path`; to take the remote's files, name a new directory as `path`"))
+            }
+            Err(error) => Err(error).context("compare histories"),
+        }
     }
 
     pub(crate) fn author(&self) -> Result<Signature<'static>> {
@@ -150,7 +177,8 @@ impl Repo {
         if head.symbolic_target_bytes() != Some(self.settings.branch_ref().as_bytes()) {
             let message = format!("the clone is no longer on the branch `{}`", self.settings.branch);
             return Err(Error::new(ErrorKind::InvalidOperation, message)
-                .hint("open the connection anew, or check the branch out with git"));
+                .with("HEAD", clean(&String::from_utf8_lossy(head.symbolic_target_bytes().unwrap_or(b"detached"))))
+                .hint("check the branch out again with git, or open the connection with the other one as `branch`"));
         }
         Ok(())
     }
@@ -165,7 +193,8 @@ impl Repo {
             name_some(open.iter().map(String::as_str))
         });
         Err(Error::new(ErrorKind::Conflict, message).hint(
-            "settle each with conflict_accept_local, conflict_accept_remote or conflict_resolve, then push",
+            "settle each as local, as remote or with new content (conflict_accept_local, conflict_accept_remote, \
+             conflict_resolve; `f9 resolve`), then push",
         ))
     }
 }

@@ -7,16 +7,23 @@ use git2::{IndexAddOption, Oid, StatusOptions, Tree};
 
 use crate::{
     errors::{Context as _, name_some},
+    index_file::IndexFile,
     repository::{Repo, count},
 };
 
 /// How the names begin that the tree keeps for its temporary files. Should somebody else have committed such a one, it is
 /// left as it is in the repository, whatever becomes of it here.
-const TEMPORARY: &str = ".f9-tmp";
+pub(crate) const TEMPORARY: &str = ".f9-tmp";
 
 impl Repo {
     /// What differs from the last commit, ordered by path.
-    pub(crate) fn pending(&self) -> Result<Vec<String>> {
+    fn pending(&self, index: Option<&IndexFile>) -> Result<Vec<String>> {
+        if let (Some(index), Some(head)) = (index, self.head()?) {
+            let head = self.tree_of(head)?.id();
+            if let Some(paths) = self.touched(index, Some(head))? {
+                return Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect());
+            }
+        }
         let mut options = StatusOptions::new();
         options
             .include_untracked(true)
@@ -30,13 +37,23 @@ impl Repo {
         Ok(paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY)).collect())
     }
 
-    /// Refuses to go on if there are changes that were not committed, naming them.
+    /// The index, unless only libgit2 can read it. Refuses to go on while conflicts are open.
+    fn index_without_conflicts(&self) -> Result<Option<IndexFile>> {
+        let index = self.index_file()?;
+        if index.is_none() {
+            self.check_no_conflicts()?;
+        }
+        Ok(index)
+    }
+
+    /// Refuses to go on if conflicts are open or there are changes that were not committed, naming them.
     pub(crate) fn check_nothing_pending(&self) -> Result<()> {
+        let index = self.index_without_conflicts()?;
         if !self.merge_heads()?.is_empty() {
             let message = "a merge whose conflicts are settled waits to be concluded";
             return Err(Error::new(ErrorKind::PendingChanges, message).hint("push (or sync) concludes it"));
         }
-        let pending = self.pending()?;
+        let pending = self.pending(index.as_ref())?;
         if pending.is_empty() {
             return Ok(());
         }
@@ -51,20 +68,19 @@ impl Repo {
 
     /// Commits whatever differs from the last commit, and concludes a merge under way. Returns the commit, if one was
     /// needed.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` while conflicts are open.
     pub(crate) fn commit_all(&self, message: Option<&str>) -> Result<Option<Oid>> {
-        let mut index = self.git.index().context("open the index")?;
-        index.read(false).context("read the index")?;
-        let mut skip = |path: &Path, _: &[u8]| {
-            let nested = path.as_os_str().as_bytes().ends_with(b"/");
-            if nested {
-                log::warn!("{} is a repository of its own and is not committed", path.display());
-            }
-            i32::from(nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()))
+        let touched = match self.index_without_conflicts()? {
+            Some(index) => self.stage_touched(&index)?,
+            None => None,
         };
-        index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip)).context("stage the changes")?;
-        let tree = index.write_tree().context("write a tree")?;
-        // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
-        index.write().context("write the index")?;
+        let tree = match touched {
+            Some(tree) => tree,
+            None => self.stage_whole()?,
+        };
         let (head, merge_heads) = (self.head()?, self.merge_heads()?);
         let parents: Vec<_> = head.into_iter().chain(merge_heads.iter().copied()).collect();
         let tree = self.git.find_tree(tree).context("read a tree")?;
@@ -86,6 +102,24 @@ impl Repo {
         self.git.reference(&self.settings.branch_ref(), commit, true, &log).context("move the branch")?;
         self.git.cleanup_state().context("tidy up")?;
         Ok(Some(commit))
+    }
+
+    /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
+    fn stage_whole(&self) -> Result<Oid> {
+        let mut index = self.git.index().context("open the index")?;
+        index.read(false).context("read the index")?;
+        let mut skip = |path: &Path, _: &[u8]| {
+            let nested = path.as_os_str().as_bytes().ends_with(b"/");
+            if nested {
+                log::warn!("{} is a repository of its own and is not committed", path.display());
+            }
+            i32::from(nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()))
+        };
+        index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip)).context("stage the changes")?;
+        let tree = index.write_tree().context("write a tree")?;
+        // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
+        index.write().context("write the index")?;
+        Ok(tree)
     }
 
     /// Writes a commit; no branch moves.

@@ -2,7 +2,7 @@
 
 use f9_plugin_api::{
     BackendPath, Conflict, Content, ErrorKind, FileBackend as _, FileInfo, Result, SyncFileBackend,
-    SyncReport,
+    SyncReport, log,
 };
 
 use crate::{backend::GitBackend, conflicts::Side, lock::Exclusive, repository::Repo, transport::Wanted};
@@ -15,7 +15,6 @@ impl SyncFileBackend for GitBackend {
         self.operate(|repo| {
             {
                 let _tree = repo.hold_tree()?;
-                repo.check_no_conflicts()?;
                 repo.commit_all(message)?;
             }
             let sent = repo.publish()?;
@@ -27,7 +26,6 @@ impl SyncFileBackend for GitBackend {
         self.operate(|repo| {
             {
                 let _tree = repo.hold_tree()?;
-                repo.check_no_conflicts()?;
                 repo.check_nothing_pending()?;
             }
             let received = repo.receive(Pending::Refuse)?;
@@ -95,17 +93,25 @@ impl Repo {
     /// Fetches and integrates. The working tree is ours only for the second part, however long the first takes.
     fn receive(&self, pending: Pending<'_>) -> Result<u64> {
         let branch = self.settings.branch_ref();
-        let their = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
-        self.remember(their)?;
+        let their =
+            self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?.map(|tip| tip.id);
+        if let Some(their) = their
+            && self.is_related(their)?
+        {
+            self.remember(their)?;
+        }
         let _tree = self.hold_tree()?;
-        self.check_no_conflicts()?;
-        match pending {
-            Pending::Refuse => self.check_nothing_pending()?,
-            Pending::Commit(message) => drop(self.commit_all(message)?),
+        match (pending, their) {
+            (Pending::Commit(message), _) => drop(self.commit_all(message)?),
+            // Nothing is going to be touched.
+            (Pending::Refuse, None) => return Ok(0),
+            (Pending::Refuse, Some(their)) if self.is_ancestor(their, self.head()?)? => return Ok(0),
+            (Pending::Refuse, Some(_)) => self.check_nothing_pending()?,
         }
         let Some(their) = their else { return Ok(0) };
         let received = self.count_commits(their, self.head()?)?;
         self.integrate(their)?;
+        self.remember(their)?;
         Ok(received)
     }
 
@@ -113,7 +119,10 @@ impl Repo {
     fn publish(&self) -> Result<u64> {
         let Some(tip) = self.head()? else { return Ok(0) };
         let before = self.transport.push(&self.git, &self.settings.branch_ref(), tip, &self.context)?;
-        self.remember(Some(tip))?;
+        if before.is_none() {
+            log::info!("the branch `{}` is new at the remote", self.settings.branch);
+        }
+        self.remember(tip)?;
         self.count_commits(tip, before)
     }
 

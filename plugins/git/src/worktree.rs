@@ -49,6 +49,10 @@ impl Worktree {
         &self.root
     }
 
+    pub(crate) const fn root_fd(&self) -> &OwnedFd {
+        &self.root_fd
+    }
+
     /// An empty spool. Only one is in use at a time: who makes it holds the working tree's lock.
     pub(crate) fn spool(&self) -> Result<Spool> {
         self.clear_spool()?;

@@ -4,6 +4,7 @@ mod doctor;
 mod inspect;
 mod list;
 mod lock;
+mod new;
 #[cfg(unix)]
 mod verify;
 
@@ -39,6 +40,8 @@ enum PluginsCommand {
     /// Keep a list of the files that may be loaded.
     #[command(subcommand)]
     Lock(LockCommand),
+    /// Begin a new plugin: a crate that builds and passes `verify`.
+    New(new::New),
     /// Run the conformance suite on a plugin's file, in a process of its own.
     #[cfg(unix)]
     Verify(verify::Verify),
@@ -53,6 +56,7 @@ pub(crate) fn run(plugins: &Plugins, session: &Session<'_>, output: &mut Output)
         Some(PluginsCommand::Inspect { file }) => inspect::run(file, output),
         Some(PluginsCommand::Doctor { name }) => doctor::run(name.as_ref(), session, output),
         Some(PluginsCommand::Lock(command)) => lock::run(command, session, output),
+        Some(PluginsCommand::New(arguments)) => new::run(arguments, output),
         #[cfg(unix)]
         Some(PluginsCommand::Verify(arguments)) => verify::run(arguments, session, output),
         #[cfg(unix)]

@@ -5,7 +5,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 use f9_plugin_api::{BackendPath, ErrorKind, SyncFileBackend};
 
 use super::support::{Site, git, read, write};
-use crate::backend::GitBackend;
+use crate::{backend::GitBackend, conflicts::Side};
 
 fn path(text: &str) -> BackendPath {
     BackendPath::parse(text).unwrap()
@@ -284,6 +284,48 @@ fn the_losing_side_stays_in_the_history() {
     two.push(None).unwrap();
     assert_eq!(git(&site.remote(), &["show", "main^1:a.txt"]), "from two\n");
     assert_eq!(git(&site.remote(), &["show", "main^2:a.txt"]), "from one\n");
+}
+
+#[test]
+fn what_was_edited_by_hand_is_not_discarded_for_a_side() {
+    let names = ["a.txt", "0.txt", "1.txt", "2.txt", "3.txt"];
+    let site = Site::with(&names.map(|name| (name, "base\n")));
+    let (one, two) = (site.open("one"), site.open("two"));
+    for name in names {
+        write(&site.path("one"), name, "remote\n");
+        write(&site.path("two"), name, "local\n");
+    }
+    one.push(None).unwrap();
+    two.sync(None).unwrap_err();
+    let root = site.path("two");
+    let marked = read(&root, "a.txt");
+    write(&root, "a.txt", "both, by hand\n");
+    for side in [Side::Local, Side::Remote] {
+        let error = accept(&two, "a.txt", side).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PendingChanges, "{error:?}");
+        assert!(error.advice().unwrap().contains("conflict_resolve"), "{error:?}");
+        assert_eq!(read(&root, "a.txt"), "both, by hand\n");
+        assert_eq!(two.conflict_report().unwrap().len(), names.len());
+    }
+    two.conflict_resolve(&path("a.txt"), "both, by hand\n".into()).unwrap();
+    // What nobody has edited may go: the markers, also in git's own words, a side, and nothing at all.
+    let in_gits_words = marked.replace("< local", "< HEAD").replace("> remote", "> 0f3c1d2");
+    for (number, left) in [&*marked, &in_gits_words, "local\n", ""].into_iter().enumerate() {
+        let name = format!("{number}.txt");
+        write(&root, &name, left);
+        accept(&two, &name, Side::Remote).unwrap();
+        assert_eq!(read(&root, &name), "remote\n");
+    }
+    two.push(None).unwrap();
+    assert_eq!(site.at_remote("a.txt").unwrap(), "both, by hand\n");
+    assert_eq!(site.at_remote("2.txt").unwrap(), "remote\n");
+}
+
+fn accept(backend: &GitBackend, at: &str, side: Side) -> f9_plugin_api::Result<()> {
+    match side {
+        Side::Local => backend.conflict_accept_local(&path(at)),
+        Side::Remote => backend.conflict_accept_remote(&path(at)),
+    }
 }
 
 #[test]

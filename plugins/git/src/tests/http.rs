@@ -87,6 +87,21 @@ fn every_operation_works_over_http_and_https() {
 }
 
 #[test]
+fn calls_share_a_connection_and_ask_for_nothing_twice() {
+    for tls in [false, true] {
+        let web = Web::new(tls);
+        let backend = open(web.options("one")).unwrap();
+        let (connections, requests) = (web.server.connections(), web.server.seen().len());
+        backend.pull().unwrap();
+        assert_eq!(web.server.seen().len() - requests, 1, "{:?}", web.server.seen());
+        write(&web.site.path("one"), "b.txt", "b\n");
+        backend.push(None).unwrap();
+        assert_eq!(web.server.seen().len() - requests, 3, "{:?}", web.server.seen());
+        assert!(web.server.connections() - connections <= 1, "{}", web.server.connections());
+    }
+}
+
+#[test]
 fn an_empty_remote_and_a_missing_branch_work_over_http() {
     let web = Web::new(false);
     git(web.site.dir.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "empty.git"]);

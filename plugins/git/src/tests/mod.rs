@@ -8,4 +8,5 @@ mod kill;
 mod opening;
 mod ssh;
 mod support;
+mod touched;
 mod workflows;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use f9_plugin_api::{ErrorKind, SyncFileBackend};
+use f9_plugin_api::{BackendPath, ErrorKind, SyncFileBackend};
 
 use super::support::{Site, git, open, read, write};
 
@@ -98,6 +98,93 @@ fn a_clone_on_another_branch_is_switched_and_keeps_its_files() {
     assert!(!clone.join("other.txt").exists());
     assert_eq!(git(&clone, &["status", "--porcelain", "--branch"]).trim(), "## main");
     assert_eq!(git(&clone, &["show", "other:other.txt"]), "other\n");
+}
+
+#[test]
+fn pending_changes_keep_a_clone_on_its_branch() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    site.open("clone");
+    // Where switching would touch no file.
+    git(&clone, &["checkout", "--quiet", "-b", "other"]);
+    write(&clone, "pending.txt", "pending\n");
+    for branch in ["main", "brand-new"] {
+        let mut options = site.options("clone");
+        options["branch"] = branch.into();
+        let error = open(options).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::PendingChanges, "{error:?}");
+        assert!(error.message().contains("on the branch `other`"), "{error:?}");
+        assert!(error.message().contains("`pending.txt`"), "{error:?}");
+        assert!(error.advice().unwrap().contains("that branch as `branch`"), "{error:?}");
+        assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/other");
+    }
+    // What the hint says works.
+    let mut options = site.options("clone");
+    options["branch"] = "other".into();
+    assert_eq!(open(options).unwrap().push(None).unwrap().sent, 2);
+    site.open("clone");
+    assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/main");
+}
+
+#[test]
+fn a_new_repository_with_files_and_no_commit_is_taken_as_it_is() {
+    let site = Site::empty();
+    let clone = site.path("clone");
+    git(site.dir.path(), &["init", "--quiet", "--initial-branch=trunk", "clone"]);
+    write(&clone, "mine.txt", "mine\n");
+    assert_eq!(site.open("clone").push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("mine.txt").unwrap(), "mine\n");
+}
+
+/// The address of a repository that has nothing to do with the site's.
+fn another(site: &Site) -> String {
+    let another = Site::with(&[("theirs.txt", "theirs\n")]);
+    fs::rename(another.remote(), site.path("another.git")).unwrap();
+    site.path("another.git").to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_clone_does_not_take_in_the_history_of_another_remote() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    site.open("clone");
+    let mut mistyped = site.options("clone");
+    mistyped["remote_url"] = another(&site).into();
+    let backend = open(mistyped).unwrap();
+    write(&clone, "b.txt", "b\n");
+    for round in ["first", "second"] {
+        let error = backend.sync(None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{round}: {error:?}");
+        assert!(error.message().contains("no commit in common"), "{round}: {error:?}");
+        assert!(error.advice().unwrap().contains("`remote_url`"), "{round}: {error:?}");
+        assert_eq!(backend.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved, "{round}");
+        assert_eq!(backend.pull().unwrap_err().kind(), ErrorKind::InvalidOperation, "{round}");
+    }
+    assert!(!clone.join("theirs.txt").exists());
+    assert_eq!(git(&site.path("another.git"), &["ls-tree", "--name-only", "main"]), "theirs.txt\n");
+    assert_eq!(site.open("clone").sync(None).unwrap().sent, 1);
+    assert_eq!(git(&clone, &["remote", "get-url", "origin"]).trim(), site.remote().to_str().unwrap());
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+    site.check(&["clone"]);
+}
+
+#[test]
+fn two_first_clones_of_an_empty_remote_meet() {
+    let site = Site::empty();
+    let (one, two) = (site.open("one"), site.open("two"));
+    write(&site.path("one"), "same.txt", "one\n");
+    write(&site.path("two"), "same.txt", "two\n");
+    write(&site.path("two"), "two.txt", "two\n");
+    one.sync(None).unwrap();
+    for _ in 0..2 {
+        let error = two.sync(None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error:?}");
+    }
+    two.conflict_accept_remote(&BackendPath::parse("same.txt").unwrap()).unwrap();
+    assert_eq!(two.push(None).unwrap().sent, 2);
+    one.pull().unwrap();
+    assert_eq!(read(&site.path("one"), "two.txt"), "two\n");
+    site.check(&["one", "two"]);
 }
 
 #[test]

@@ -75,6 +75,49 @@ fn every_operation_works_over_ssh() {
 }
 
 #[test]
+fn one_session_serves_one_call_after_the_other() {
+    let shell = Shell::new();
+    let backend = open(shell.options("one")).unwrap();
+    let logins = shell.server.connections();
+    for round in ["b", "c", "d"] {
+        write(&shell.site.path("one"), &format!("{round}.txt"), "x\n");
+        assert_eq!(backend.sync(None).unwrap().sent, 1);
+        assert_eq!(backend.pull().unwrap().received, 0);
+    }
+    // The clone was made by a connection of its own.
+    assert_eq!(shell.server.connections() - logins, 1);
+}
+
+#[test]
+fn a_session_that_the_server_has_ended_is_made_anew() {
+    let shell = Shell::new();
+    let backend = open(shell.options("one")).unwrap();
+    for round in ["b", "c", "d"] {
+        backend.pull().unwrap();
+        let logins = shell.server.connections();
+        shell.server.hang_up();
+        write(&shell.site.path("one"), &format!("{round}.txt"), "x\n");
+        assert_eq!(backend.push(None).unwrap().sent, 1);
+        assert_eq!(shell.server.connections() - logins, 1);
+    }
+}
+
+#[test]
+fn a_refused_operation_leaves_a_session_for_the_next() {
+    let shell = Shell::new();
+    let (one, two) = (open(shell.options("one")).unwrap(), open(shell.options("two")).unwrap());
+    write(&shell.site.path("one"), "b.txt", "b\n");
+    one.push(None).unwrap();
+    write(&shell.site.path("two"), "c.txt", "c\n");
+    assert_eq!(two.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved);
+    fs::rename(shell.site.remote(), shell.site.path("moved.git")).unwrap();
+    assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::NotFound);
+    fs::rename(shell.site.path("moved.git"), shell.site.remote()).unwrap();
+    assert_eq!(two.sync(None).unwrap().sent, 2);
+    shell.site.check(&["one", "two"]);
+}
+
+#[test]
 fn a_big_push_arrives_whole() {
     let shell = Shell::new();
     let (one, two) = (open(shell.options("one")).unwrap(), open(shell.options("two")).unwrap());

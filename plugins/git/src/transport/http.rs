@@ -17,6 +17,9 @@ use crate::{errors::clean, options::Settings, remote_url::Credentials};
 /// A request of up to so many bytes is kept in memory; a larger one, such as a big pack, waits in a file.
 const IN_MEMORY: usize = 1 << 20;
 
+/// For how long the end of an answer is waited for after its last word, so that the connection can be used again.
+const END: Duration = Duration::from_millis(100);
+
 /// One configured remote.
 #[derive(Clone)]
 pub(crate) struct Http {
@@ -134,6 +137,8 @@ enum State {
     Asking(Outgoing),
     /// The answer is being read.
     Answering(ResponseReader, Pace),
+    /// It was, or failed.
+    Over,
 }
 
 impl Stream {
@@ -151,7 +156,7 @@ impl Stream {
                 let request = Request::post(url, &kind, outgoing.body()?);
                 Some(self.http.send(request, &format!("application/x-{service}-result"))?)
             }
-            State::Answering(..) => None,
+            State::Answering(..) | State::Over => None,
         };
         if let Some(reader) = reader {
             self.state = State::Answering(reader, Pace::new(self.http.timeout));
@@ -170,7 +175,19 @@ impl Read for Stream {
             pace.note(read)?;
             Ok(read)
         });
-        read.map_err(|error| self.failed.note(error))
+        read.map_err(|error| {
+            self.state = State::Over;
+            self.failed.note(error)
+        })
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // libgit2 reads no further than git's protocol goes.
+        if let State::Answering(reader, _) = std::mem::replace(&mut self.state, State::Over) {
+            reader.finish(END);
+        }
     }
 }
 

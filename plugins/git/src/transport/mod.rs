@@ -6,6 +6,8 @@ mod path;
 pub(crate) mod smart;
 mod ssh;
 
+use std::time::{Duration, Instant};
+
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{Oid, Repository};
 
@@ -25,7 +27,7 @@ pub(crate) trait Transport: Send {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>>;
+    ) -> Result<Option<Tip>>;
 
     /// Moves the remote's branch forward to `tip`, with all that it lacks. Returns where the branch was.
     ///
@@ -33,6 +35,14 @@ pub(crate) trait Transport: Send {
     ///
     /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks.
     fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>>;
+}
+
+/// A branch of the remote and where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// `refs/heads/…`, or `HEAD` if the remote is on no branch.
+    pub(crate) branch: String,
+    pub(crate) id: Oid,
 }
 
 /// Which of the remote's branches is asked for.
@@ -51,6 +61,33 @@ pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Tra
         Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
         Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
     })
+}
+
+/// Tells the host how far a fetch or push has come, a few times a second.
+pub(crate) struct Progress<'a> {
+    context: &'a Context,
+    operation: &'static str,
+    last: Option<(Instant, usize)>,
+}
+
+impl<'a> Progress<'a> {
+    const EVERY: Duration = Duration::from_millis(200);
+
+    pub(crate) const fn new(context: &'a Context, operation: &'static str) -> Self {
+        Self { context, operation, last: None }
+    }
+
+    /// So many of the objects are through; false if the host wants no more of it.
+    pub(crate) fn tell(&mut self, done: usize, total: usize) -> bool {
+        let due = self
+            .last
+            .is_none_or(|(at, told)| at.elapsed() >= Self::EVERY || (done == total && told != total));
+        if due && total > 0 {
+            self.last = Some((Instant::now(), done));
+            self.context.progress(self.operation, "objects", done as u64, Some(total as u64));
+        }
+        !due || !self.context.is_cancelled()
+    }
 }
 
 /// The error of a push that came too late.

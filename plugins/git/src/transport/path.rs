@@ -12,9 +12,9 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
-use git2::{ErrorCode, ObjectType, Oid, Repository, RepositoryOpenFlags, Sort, Tree};
+use git2::{ErrorCode, ObjectType, Oid, PackBuilderStage, Repository, RepositoryOpenFlags, Sort, Tree};
 
-use super::{Transport, Wanted, hooks, remote_moved};
+use super::{Progress, Tip, Transport, Wanted, hooks, remote_moved};
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
@@ -74,14 +74,17 @@ impl Transport for PathTransport {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>> {
+    ) -> Result<Option<Tip>> {
         let remote = self.open()?;
-        let mut tip = branch_tip(&remote, branch)?;
+        let mut tip = branch_tip(&remote, branch)?.map(|id| Tip { branch: branch.to_owned(), id });
         if tip.is_none() && wanted == Wanted::BranchOrDefault {
-            tip = remote.head().ok().and_then(|head| head.target());
+            tip = remote.head().ok().and_then(|head| {
+                let name = std::str::from_utf8(head.name_bytes()).unwrap_or("HEAD");
+                Some(Tip { branch: name.to_owned(), id: head.target()? })
+            });
         }
-        if let Some(tip) = tip {
-            copy_objects(&remote, into, tip, "fetch", context)?;
+        if let Some(tip) = &tip {
+            copy_objects(&remote, into, tip.id, "fetch", context)?;
         }
         Ok(tip)
     }
@@ -161,7 +164,7 @@ fn copy_objects(
     from: &Repository,
     to: &Repository,
     tip: Oid,
-    operation: &str,
+    operation: &'static str,
     context: &Context,
 ) -> Result<()> {
     if is_complete(to, tip)? {
@@ -268,14 +271,15 @@ fn copy_loose(from: &Repository, to: &Repository, ids: &[Oid]) -> Result<(), git
     Ok(())
 }
 
-fn copy_pack(
-    from: &Repository,
+fn copy_pack<'a>(
+    from: &'a Repository,
     to: &Repository,
     ids: &[Oid],
-    operation: &str,
-    context: &Context,
+    operation: &'static str,
+    context: &'a Context,
 ) -> Result<()> {
-    let total = ids.len() as u64;
+    let total = ids.len();
+    let mut progress = Progress::new(context, operation);
     let mut pack = from.packbuilder().context("make a pack")?;
     pack.set_threads(0);
     for id in ids {
@@ -283,18 +287,21 @@ fn copy_pack(
     }
     let target = to.odb().context("open the objects")?;
     let mut writer = target.packwriter().context("write a pack")?;
+    // Searching for deltas takes the longest, and what follows is soon done.
+    let searched = pack.set_progress_callback(move |stage, done, _| match stage {
+        PackBuilderStage::AddingObjects => !context.is_cancelled(),
+        PackBuilderStage::Deltafication => progress.tell((done as usize).min(total), total),
+    });
+    searched.context("make a pack")?;
     let mut failure = None;
-    let mut bytes = 0;
     let built = pack.foreach(|part| {
-        bytes += part.len() as u64;
         failure = context.check_cancelled().err().or_else(|| writer.write_all(part).err().map(Error::from));
         failure.is_none()
     });
     if let Some(failure) = failure {
         return Err(failure);
     }
+    context.check_cancelled()?;
     built.context("make a pack")?;
-    writer.commit().context("write a pack")?;
-    context.progress(operation, "objects", total, Some(total));
-    Ok(())
+    writer.commit().context("write a pack").map(drop)
 }

@@ -18,7 +18,7 @@ use git2::{
     transport::{SmartSubtransport, Transport as GitTransport},
 };
 
-use super::{Transport, Wanted, remote_moved, remote_refused};
+use super::{Progress, Tip, Transport, Wanted, remote_moved, remote_refused};
 use crate::errors::{clean, from_git};
 
 /// The scheme that libgit2 knows.
@@ -27,9 +27,6 @@ const URL: &str = "f9://remote/";
 
 /// How much of what the remote's programs say is kept.
 const MAX_WORDS: usize = 8 << 10;
-
-/// How often the host is told of progress.
-const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 /// What a remote answers when its branch was not where the push said; each git version has its own words.
 const MOVED: [&str; 6] = [
@@ -66,27 +63,26 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         branch: &str,
         wanted: Wanted,
         context: &Context,
-    ) -> Result<Option<Oid>> {
-        let call = Call::new(context);
-        call.run(&self.0, "fetch", || {
+    ) -> Result<Option<Tip>> {
+        let call = Call::new(context, "fetch");
+        call.run(&self.0, || {
             let mut remote = call.remote(into)?;
-            let mut connection =
-                remote.connect_auth(Direction::Fetch, Some(call.callbacks("fetch")), None)?;
-            let Some((name, tip)) = find(&connection, branch, wanted)? else { return Ok(None) };
+            let mut connection = remote.connect_auth(Direction::Fetch, Some(call.callbacks()), None)?;
+            let Some(tip) = find(&connection, branch, wanted)? else { return Ok(None) };
             let mut options = FetchOptions::new();
-            options.remote_callbacks(call.callbacks("fetch")).download_tags(AutotagOption::None);
+            options.remote_callbacks(call.callbacks()).download_tags(AutotagOption::None);
             options.update_fetchhead(false);
-            connection.remote().download(&[&*name], Some(&mut options))?;
+            connection.remote().download(&[&*tip.branch], Some(&mut options))?;
             Ok(Some(tip))
         })
     }
 
     fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
-        let call = Call::new(context);
-        let before = call.run(&self.0, "push", || {
+        let call = Call::new(context, "push");
+        let before = call.run(&self.0, || {
             let mut remote = call.remote(from)?;
-            let mut connection = remote.connect_auth(Direction::Push, Some(call.callbacks("push")), None)?;
-            let before = find(&connection, branch, Wanted::Branch)?.map(|(_, id)| id);
+            let mut connection = remote.connect_auth(Direction::Push, Some(call.callbacks()), None)?;
+            let before = find(&connection, branch, Wanted::Branch)?.map(|tip| tip.id);
             let lacks = |id: Oid| {
                 Ok::<_, git2::Error>(!from.odb()?.exists(id) || !from.graph_descendant_of(tip, id)?)
             };
@@ -95,7 +91,7 @@ impl<C: Connection + Clone> Transport for Smart<C> {
                 Some(before) if lacks(before)? => call.failed.set(remote_moved()),
                 _ => {
                     let mut options = PushOptions::new();
-                    options.remote_callbacks(call.callbacks("push")).packbuilder_parallelism(0);
+                    options.remote_callbacks(call.callbacks()).packbuilder_parallelism(0);
                     connection.remote().push(&[&*format!("{branch}:{branch}")], Some(&mut options))?;
                 }
             }
@@ -105,7 +101,7 @@ impl<C: Connection + Clone> Transport for Smart<C> {
             None => Ok(before),
             Some(status) if MOVED.iter().any(|words| status.contains(words)) => {
                 // Moved, or may the branch not be written at all?
-                let now = self.fetch(from, branch, Wanted::Branch, context)?;
+                let now = self.fetch(from, branch, Wanted::Branch, context)?.map(|tip| tip.id);
                 Err(if now == before { call.refused(&status) } else { remote_moved() })
             }
             Some(status) => Err(call.refused(&status)),
@@ -118,7 +114,7 @@ fn find(
     connection: &RemoteConnection<'_, '_, '_>,
     branch: &str,
     wanted: Wanted,
-) -> Result<Option<(String, Oid)>, git2::Error> {
+) -> Result<Option<Tip>, git2::Error> {
     let heads = connection.list()?;
     let named = |name: &str| heads.iter().find(|head| head.name() == name);
     let mut found = named(branch);
@@ -127,15 +123,16 @@ fn find(
         let target = default.and_then(|head| head.symref_target());
         found = target.and_then(named).or(default);
     }
-    Ok(found.map(|head| (head.name().to_owned(), head.oid())))
+    Ok(found.map(|head| Tip { branch: head.name().to_owned(), id: head.oid() }))
 }
 
 /// One fetch or push, and what is learned in its course.
 struct Call<'a> {
+    operation: &'static str,
     context: &'a Context,
     failed: Failure,
     said: RefCell<Said>,
-    last_progress: RefCell<Instant>,
+    progress: RefCell<Progress<'a>>,
 }
 
 /// What the remote says of a push.
@@ -146,16 +143,15 @@ struct Said {
 }
 
 impl<'a> Call<'a> {
-    fn new(context: &'a Context) -> Self {
-        let last_progress = RefCell::new(Instant::now());
-        Self { context, failed: Failure::default(), said: RefCell::default(), last_progress }
+    fn new(context: &'a Context, operation: &'static str) -> Self {
+        let progress = RefCell::new(Progress::new(context, operation));
+        Self { operation, context, failed: Failure::default(), said: RefCell::default(), progress }
     }
 
     /// Lets `work` talk to the remote over the connection, and finds out what its error was.
     fn run<C: Connection + Clone, T>(
         &self,
         connection: &C,
-        what: &str,
         work: impl FnOnce() -> Result<T, git2::Error>,
     ) -> Result<T> {
         let (connection, failed) = (connection.clone(), self.failed.clone());
@@ -170,7 +166,7 @@ impl<'a> Call<'a> {
             (None, Ok(value)) => Ok(value),
             (None, Err(error)) => {
                 self.context.check_cancelled()?;
-                Err(self.protocol_error(what, error))
+                Err(self.protocol_error(error))
             }
         }
     }
@@ -187,15 +183,14 @@ impl<'a> Call<'a> {
         Err(git2::Error::from_str(message))
     }
 
-    fn callbacks<'c>(&'c self, operation: &'static str) -> RemoteCallbacks<'c> {
+    fn callbacks(&self) -> RemoteCallbacks<'_> {
         let mut callbacks = RemoteCallbacks::new();
         callbacks
-            .transfer_progress(move |progress| {
-                let (done, total) = (progress.received_objects(), progress.total_objects());
-                self.progress(operation, done, total)
+            .transfer_progress(|progress| {
+                self.progress.borrow_mut().tell(progress.received_objects(), progress.total_objects())
             })
-            .push_transfer_progress(move |done, total, _| {
-                self.progress(operation, done, total);
+            .push_transfer_progress(|done, total, _| {
+                self.progress.borrow_mut().tell(done, total);
             })
             .sideband_progress(|text| {
                 let words = &mut self.said.borrow_mut().words;
@@ -210,17 +205,6 @@ impl<'a> Call<'a> {
         callbacks
     }
 
-    /// Tells the host how far it is; false if the host wants no more of it.
-    fn progress(&self, operation: &str, done: usize, total: usize) -> bool {
-        let mut last = self.last_progress.borrow_mut();
-        if last.elapsed() < PROGRESS_EVERY {
-            return true;
-        }
-        *last = Instant::now();
-        self.context.progress(operation, "objects", done as u64, Some(total as u64));
-        !self.context.is_cancelled()
-    }
-
     fn refusal(&self) -> Option<String> {
         self.said.borrow_mut().refusal.take()
     }
@@ -230,12 +214,12 @@ impl<'a> Call<'a> {
         remote_refused(status, &String::from_utf8_lossy(&self.said.borrow().words))
     }
 
-    fn protocol_error(&self, what: &str, error: git2::Error) -> Error {
+    fn protocol_error(&self, error: git2::Error) -> Error {
         if error.message().contains("on the remote") {
             return self.refused(error.message());
         }
         let network = matches!(error.class(), git2::ErrorClass::Net | git2::ErrorClass::Http);
-        let error = from_git(what, error);
+        let error = from_git(self.operation, error);
         if network { Error::new(ErrorKind::Network, error.message()).hint("try again later") } else { error }
     }
 }

@@ -23,7 +23,11 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::error::{Scrubber, transport_error};
+use crate::{
+    Pace,
+    error::{Scrubber, transport_error},
+    pace::Turn,
+};
 
 /// How often a waiting thread looks whether it shall stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -174,6 +178,14 @@ impl Watch {
         Ok(())
     }
 
+    /// Waits for a request's turn, which is not counted.
+    pub(crate) fn wait_for_turn<'p>(&mut self, pace: &'p Pace) -> Result<Turn<'p>> {
+        let began = Instant::now();
+        let turn = pace.wait(&self.context)?;
+        self.deadline = self.deadline.map(|deadline| deadline + began.elapsed());
+        Ok(turn)
+    }
+
     /// Sleeps, but no longer than is allowed.
     pub(crate) fn sleep(&self, duration: Duration) -> Result<()> {
         let end = Instant::now() + duration;
@@ -206,6 +218,18 @@ impl Incoming {
             }
         }
         Ok(None)
+    }
+
+    /// Waits for the end, but not for longer than `patience`, and not if there is more to come than a little.
+    pub(crate) fn finish(self, patience: Duration) {
+        let end = Instant::now() + patience;
+        for _ in 0..WINDOW {
+            match self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(Event::Data(_)) => drop(self.credits.send(())),
+                Ok(Event::End | Event::Failed(_)) | Err(_) => return,
+                Ok(Event::WantsBody | Event::Head(..)) => {}
+            }
+        }
     }
 
     pub(crate) const fn watch(&self) -> &Watch {

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     io::{self, Read},
+    time::Duration,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -94,6 +95,12 @@ impl Response {
 }
 
 impl ResponseReader {
+    /// Waits for the end of a body of which all that matters has been read, for `patience` at most. A connection whose
+    /// answer is left before its end is closed; only one that came to the end serves the next request.
+    pub fn finish(self, patience: Duration) {
+        self.rest.finish(patience);
+    }
+
     fn read_all(&mut self, limit: usize) -> Result<Bytes> {
         let first = std::mem::take(&mut self.piece);
         let Some(second) = self.rest.next()? else { return Ok(first) };

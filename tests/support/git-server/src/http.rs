@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread,
     time::Duration,
@@ -36,6 +36,8 @@ pub enum Behaviour {
     Drip,
     /// Closes the connection in the middle of the answer.
     Cut,
+    /// Passes it to git, and holds back what is more than so many bytes of an answer.
+    Stall(usize),
 }
 
 /// A request that arrived.
@@ -60,6 +62,7 @@ struct Shared {
     tls: Option<Arc<ServerConfig>>,
     behaviour: Mutex<Behaviour>,
     seen: Mutex<Vec<Seen>>,
+    connections: AtomicUsize,
     stopping: AtomicBool,
 }
 
@@ -74,6 +77,7 @@ impl HttpServer {
             tls: authority.map(Authority::server),
             behaviour: Mutex::new(Behaviour::Serve),
             seen: Mutex::default(),
+            connections: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&shared);
@@ -100,6 +104,11 @@ impl HttpServer {
     pub fn seen(&self) -> Vec<Seen> {
         self.shared.seen.lock().unwrap().clone()
     }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for HttpServer {
@@ -114,6 +123,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         if shared.stopping.load(Ordering::Relaxed) {
             return;
         }
+        shared.connections.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::clone(shared);
         // A client that goes away is no failure of the server's.
         thread::spawn(move || drop(serve_connection(&shared, stream)));
@@ -192,25 +202,45 @@ impl Head {
     }
 }
 
+/// Answers requests until one ends the connection.
 fn serve(
     shared: &Shared,
     mut input: impl BufRead,
     mut write: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let head = Head::read(&mut input)?;
+    // A client that wants no more just closes its connection.
+    while !input.fill_buf()?.is_empty() {
+        if !answer(shared, &mut input, &mut write)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers one request, and tells whether another may follow.
+fn answer(
+    shared: &Shared,
+    input: &mut impl BufRead,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<bool> {
+    let head = Head::read(input)?;
     let authorization = head.authorization();
     let request = format!("{} {}", head.method, head.target);
     shared.seen.lock().unwrap().push(Seen { request, authorization: authorization.clone() });
     if head.get("expect").is_some() {
         write(b"HTTP/1.1 100 Continue\r\n\r\n")?;
     }
-    let body = read_body(&head, &mut input)?;
+    let body = read_body(&head, input)?;
     let behaviour = shared.behaviour.lock().unwrap().clone();
+    let mut most = usize::MAX;
     match behaviour {
         Behaviour::Serve => {}
-        Behaviour::Refuse(status, text) => return write(plain(status, "", text).as_bytes()),
-        Behaviour::Redirect(to) => return write(plain(302, &format!("Location: {to}\r\n"), "").as_bytes()),
-        Behaviour::Silent => return wait_until_stopped(shared),
+        Behaviour::Stall(bytes) => most = bytes,
+        Behaviour::Refuse(status, text) => return write(plain(status, "", text).as_bytes()).map(|()| false),
+        Behaviour::Redirect(to) => {
+            return write(plain(302, &format!("Location: {to}\r\n"), "").as_bytes()).map(|()| false);
+        }
+        Behaviour::Silent => return wait_until_stopped(shared).map(|()| false),
         Behaviour::Drip => {
             write(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n")?;
             // A comment that never ends.
@@ -221,21 +251,29 @@ fn serve(
                     break;
                 }
             }
-            return Ok(());
+            return Ok(false);
         }
         Behaviour::Cut => {
             return write(
                 b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\nContent-Type: application/x-git-upload-pack-advertisement\r\n\r\n001e# s",
-            );
+            )
+            .map(|()| false);
         }
     }
     if let Some((user, password)) = shared.login
         && authorization.as_deref() != Some(&*format!("{user}:{password}"))
     {
         let ask = "WWW-Authenticate: Basic realm=\"git\"\r\n";
-        return write(plain(401, ask, "who are you?").as_bytes());
+        return write(plain(401, ask, "who are you?").as_bytes()).map(|()| false);
     }
-    run_git(shared, &head, &body, write)
+    let passed_on = |bytes: &[u8]| {
+        if bytes.len() > most {
+            wait_until_stopped(shared)?;
+        }
+        most = most.saturating_sub(bytes.len());
+        write(bytes)
+    };
+    run_git(shared, &head, &body, passed_on).map(|()| true)
 }
 
 fn plain(status: u16, headers: &str, text: &str) -> String {
@@ -318,12 +356,15 @@ fn run_git(
             }
             headers.push_str("\r\n");
         }
-        write(format!("HTTP/1.1 {status}\r\n{}\r\nConnection: close\r\n\r\n", headers.trim()).as_bytes())?;
+        let head = format!("HTTP/1.1 {status}\r\n{}\r\nTransfer-Encoding: chunked\r\n\r\n", headers.trim());
+        write(head.as_bytes())?;
         let mut piece = [0; 1 << 16];
         loop {
-            match output.read(&mut piece)? {
-                0 => return Ok(()),
-                read => write(&piece[..read])?,
+            let read = output.read(&mut piece)?;
+            // The last piece is an empty one.
+            write(&[format!("{read:x}\r\n").as_bytes(), &piece[..read], b"\r\n"].concat())?;
+            if read == 0 {
+                return Ok(());
             }
         }
     });

@@ -2,10 +2,10 @@
 
 use std::{
     collections::HashMap,
-    net::{SocketAddr, TcpListener},
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Stdio,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -30,12 +30,15 @@ pub enum SshBehaviour {
     Drip,
     /// Lets nobody in.
     Deny,
+    /// Serves it, and holds back what is more than so many bytes of an answer.
+    Stall(u64),
 }
 
 /// An SSH server with a host key of its own.
 pub struct SshServer {
     address: SocketAddr,
     host_key: PublicKey,
+    connections: Arc<Mutex<Vec<TcpStream>>>,
     runtime: Option<Runtime>,
 }
 
@@ -67,9 +70,14 @@ impl SshServer {
             ..Default::default()
         });
         let (root, user_key) = (root.to_owned(), PublicKey::from_openssh(user_key).unwrap());
+        let connections = Arc::new(Mutex::new(Vec::new()));
+        let accepted = Arc::clone(&connections);
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-            while let Ok((mut stream, _)) = listener.accept().await {
+            while let Ok((stream, _)) = listener.accept().await {
+                let stream = stream.into_std().unwrap();
+                accepted.lock().unwrap().push(stream.try_clone().unwrap());
+                let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
                 let (config, root, user_key) = (Arc::clone(&config), root.clone(), user_key.clone());
                 tokio::spawn(async move {
                     match behaviour {
@@ -79,9 +87,11 @@ impl SshServer {
                                 tokio::time::sleep(Duration::from_millis(100)).await;
                             }
                         }
-                        SshBehaviour::Serve | SshBehaviour::Deny => {
-                            let user_key = Some(user_key).filter(|_| behaviour == SshBehaviour::Serve);
-                            let handler = Connection { root, user_key, channels: HashMap::new() };
+                        SshBehaviour::Serve | SshBehaviour::Deny | SshBehaviour::Stall(_) => {
+                            let user_key = Some(user_key).filter(|_| behaviour != SshBehaviour::Deny);
+                            let most =
+                                if let SshBehaviour::Stall(bytes) = behaviour { bytes } else { u64::MAX };
+                            let handler = Connection { root, user_key, most, channels: HashMap::new() };
                             // A client that goes away is no failure of the server's.
                             if let Ok(session) = run_stream(config, stream, handler).await {
                                 let _ = session.await;
@@ -91,7 +101,7 @@ impl SshServer {
                 });
             }
         });
-        Self { address, host_key, runtime: Some(runtime) }
+        Self { address, host_key, connections, runtime: Some(runtime) }
     }
 
     /// The address of a repository.
@@ -102,6 +112,18 @@ impl SshServer {
     /// The port it listens on.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// How many connections were made so far.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().unwrap().len()
+    }
+
+    /// Ends every connection, as a server does that is started anew.
+    pub fn hang_up(&self) {
+        for connection in &*self.connections.lock().unwrap() {
+            let _ = connection.shutdown(Shutdown::Both); // the client may have been quicker
+        }
     }
 
     /// The line of a `known_hosts` file that makes this server trusted.
@@ -148,6 +170,8 @@ pub fn make_key(path: &Path, kind: KeyKind, passphrase: Option<&str>) -> String 
 struct Connection {
     root: PathBuf,
     user_key: Option<PublicKey>,
+    /// How many bytes of an answer are passed on.
+    most: u64,
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -210,7 +234,8 @@ impl Handler for Connection {
             .spawn()?;
         session.channel_success(id)?;
         let handle = session.handle();
-        let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let (mut stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut stdout = stdout.take(self.most);
         let mut stderr = child.stderr.take().unwrap();
         tokio::spawn(async move {
             let words = handle.clone();
@@ -225,6 +250,9 @@ impl Handler for Connection {
                 let _ = tokio::io::copy(&mut from_client, &mut stdin).await;
             });
             let _ = tokio::io::copy(&mut stdout, &mut to_client).await;
+            if stdout.limit() == 0 {
+                std::future::pending::<()>().await;
+            }
             let _ = to_client.flush().await;
             let status = child.wait().await.ok().and_then(|status| status.code()).unwrap_or(1);
             let _ = errors.await;

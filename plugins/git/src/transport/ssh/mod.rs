@@ -1,20 +1,29 @@
 //! A remote behind SSH: a client of our own, with the key, the host keys and the limits of one connection.
 
 mod key;
+mod link;
 mod session;
 mod stream;
 mod waiter;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use f9_plugin_api::{Context, Error, ErrorKind, Result, Secret};
+use f9_plugin_api::{Context, Error, ErrorKind, Result, Secret, log};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 
-use self::{stream::Stream, waiter::Waiter};
+use self::{
+    link::{Kept, Link},
+    session::Started,
+    stream::Stream,
+    waiter::Waiter,
+};
 use super::smart::{Connection, Failure};
 use crate::{options::Settings, remote_url::SshAddress};
 
-/// One configured remote.
+/// A kept session that takes longer to answer than this is given up for a new one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One configured remote. Clones share the session.
 #[derive(Clone)]
 pub(crate) struct Ssh {
     address: SshAddress,
@@ -22,8 +31,9 @@ pub(crate) struct Ssh {
     key: PathBuf,
     passphrase: Option<Secret>,
     known_hosts: PathBuf,
-    timeout: std::time::Duration,
+    timeout: Duration,
     context: Context,
+    kept: Kept,
 }
 
 impl Ssh {
@@ -51,16 +61,40 @@ impl Ssh {
             })?,
             timeout: settings.timeout,
             context,
+            kept: Kept::default(),
         })
     }
 
-    /// Logs in and starts git's program at the remote.
+    /// Starts git's program at the remote, on the session of the last call or on a new one.
     fn start(&self, program: &str, failed: Failure) -> Result<Stream> {
-        let waiter = Waiter::new(self.context.clone(), self.timeout)?;
-        let session = waiter.wait("logging in", session::log_in(self))??;
         let command = format!("{program} {}", quote(&self.address.path));
-        let channel = waiter.wait("starting git", session::start(&session, command))??;
-        Ok(Stream::new(waiter, session, channel, program == "git-receive-pack", failed))
+        let on_kept = match self.kept.take() {
+            Some(link) => self.start_on(link, &command)?,
+            None => None,
+        };
+        let (link, started) = match on_kept {
+            Some(both) => both,
+            None => {
+                let waiter = Waiter::new(self.context.clone(), self.timeout)?;
+                let session = waiter.wait("logging in", session::log_in(self))??;
+                let started = waiter.wait("starting git", session::start(&session, &command))??;
+                (Arc::new(Link { session, waiter }), started)
+            }
+        };
+        Ok(Stream::new(link, self.kept.clone(), started, program == "git-receive-pack", failed))
+    }
+
+    /// Starts it on a kept session; `None` if that one is no longer good for it. The program has been told nothing by then,
+    /// so that it can as well be started on another.
+    fn start_on(&self, link: Arc<Link>, command: &str) -> Result<Option<(Arc<Link>, Started)>> {
+        let starting = session::start(&link.session, command);
+        match link.waiter.wait_for(PATIENCE.min(self.timeout), "starting git", starting).flatten() {
+            Ok(started) if started.is_refused() => {}
+            Ok(started) => return Ok(Some((link, started))),
+            Err(error) if error.kind() == ErrorKind::Cancelled => return Err(error),
+            Err(error) => log::debug!("the SSH session has ended since its last use: {error}"),
+        }
+        Ok(None)
     }
 
     /// `host:port`.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use f9_plugin_api::{Error, ErrorKind, Result};
 use russh::{
-    Channel,
+    Channel, ChannelMsg,
     client::{self, AuthResult, Handle, Msg},
     keys::{
         Algorithm, EcdsaCurve, HashAlg, PrivateKeyWithHashAlg, PublicKeyBase64, PublicKeyOrCertificate,
@@ -44,11 +44,33 @@ pub(super) async fn log_in(ssh: &Ssh) -> Result<Session> {
     Ok(session)
 }
 
-/// Starts a program at the remote. A refusal arrives as a message of the channel.
-pub(super) async fn start(session: &Session, command: String) -> Result<Channel<Msg>> {
-    let channel = session.channel_open_session().await.map_err(|error| broken(&error))?;
+/// A program at the remote that was asked to start.
+pub(super) struct Started {
+    pub(super) channel: Channel<Msg>,
+    /// What came instead of the leave to go on.
+    pub(super) message: Option<ChannelMsg>,
+}
+
+impl Started {
+    /// Whether there is no such program, or no leave to start it.
+    pub(super) const fn is_refused(&self) -> bool {
+        matches!(self.message, Some(ChannelMsg::Failure | ChannelMsg::Close))
+    }
+}
+
+/// Starts a program at the remote. A refusal is told by the channel.
+pub(super) async fn start(session: &Session, command: &str) -> Result<Started> {
+    let mut channel = session.channel_open_session().await.map_err(|error| broken(&error))?;
     channel.exec(true, command).await.map_err(|error| broken(&error))?;
-    Ok(channel)
+    loop {
+        let message = match channel.wait().await {
+            Some(ChannelMsg::WindowAdjusted { .. }) => continue,
+            Some(ChannelMsg::Success) => None,
+            Some(other) => Some(other),
+            None => return Err(broken(&russh::Error::Disconnect)),
+        };
+        return Ok(Started { channel, message });
+    }
 }
 
 async fn authenticate(ssh: &Ssh, session: &mut Session, key: PrivateKey) -> Result<()> {

@@ -5,13 +5,17 @@ use std::{
     future::{Future as _, poll_fn},
     io::{self, Read, Write},
     pin::pin,
+    sync::Arc,
     task::Poll,
 };
 
 use f9_plugin_api::{Bytes, Error, ErrorKind, Result};
-use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client::Msg};
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, client::Msg};
 
-use super::{session::Session, waiter::Waiter};
+use super::{
+    link::{Kept, Link},
+    session::Started,
+};
 use crate::{
     errors::clean,
     transport::smart::{Failure, Pace},
@@ -27,8 +31,8 @@ const MAX_WORDS: usize = 4 << 10;
 const MAX_TAKEN: usize = 1000;
 
 pub(super) struct Stream {
-    waiter: Waiter,
-    _session: Session,
+    link: Arc<Link>,
+    kept: Kept,
     reads: ChannelReadHalf,
     writes: ChannelWriteHalf<Msg>,
     /// What has arrived and was not read.
@@ -43,18 +47,12 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(
-        waiter: Waiter,
-        session: Session,
-        channel: Channel<Msg>,
-        is_push: bool,
-        failed: Failure,
-    ) -> Self {
-        let (reads, writes) = channel.split();
-        let pace = Pace::new(waiter.timeout());
-        Self {
-            waiter,
-            _session: session,
+    pub(super) fn new(link: Arc<Link>, kept: Kept, started: Started, is_push: bool, failed: Failure) -> Self {
+        let (reads, writes) = started.channel.split();
+        let pace = Pace::new(link.waiter.timeout());
+        let mut stream = Self {
+            link,
+            kept,
             reads,
             writes,
             arrived: VecDeque::new(),
@@ -65,10 +63,14 @@ impl Stream {
             is_push,
             pace,
             failed,
+        };
+        if let Some(message) = started.message {
+            stream.note(Some(message));
         }
+        stream
     }
 
-    fn take(&mut self, message: Option<ChannelMsg>) {
+    fn note(&mut self, message: Option<ChannelMsg>) {
         match message {
             Some(ChannelMsg::Data { data }) => self.arrived.push_back(data),
             Some(ChannelMsg::ExtendedData { data, .. }) => {
@@ -88,8 +90,8 @@ impl Stream {
 
     fn receive(&mut self, buffer: &mut [u8]) -> Result<usize> {
         while self.arrived.is_empty() && !self.ended {
-            let message = self.waiter.wait("reading", self.reads.wait())?;
-            self.take(message);
+            let message = self.link.waiter.wait("reading", self.reads.wait())?;
+            self.note(message);
         }
         let Some(piece) = self.arrived.front_mut() else {
             return if self.status == Some(0) { Ok(0) } else { Err(self.how_it_ended()) };
@@ -108,7 +110,7 @@ impl Stream {
         let length = piece.len();
         let mut taken = Vec::new();
         let (reads, writes) = (&mut self.reads, &self.writes);
-        let sent = self.waiter.wait("writing", async {
+        let sent = self.link.waiter.wait("writing", async {
             let mut sending = pin!(writes.data_bytes(piece));
             poll_fn(|cx| {
                 if let Poll::Ready(sent) = sending.as_mut().poll(cx) {
@@ -127,7 +129,7 @@ impl Stream {
             })
             .await
         })?;
-        taken.into_iter().for_each(|message| self.take(message));
+        taken.into_iter().for_each(|message| self.note(message));
         // A program that has ended by itself, with something to say, is still to be read: its report tells why.
         let has_report = self.ended && (self.status == Some(0) || !self.arrived.is_empty());
         if sent || has_report { Ok(length) } else { Err(self.how_it_ended()) }
@@ -178,17 +180,30 @@ impl Write for Stream {
 }
 
 impl Drop for Stream {
-    /// After a push, waits for the remote's hooks to end; else just hangs up.
+    /// After a push, waits for the remote's hooks to end. A conversation that came to its end leaves the session to the next
+    /// call.
     fn drop(&mut self) {
-        if !self.is_push || self.broken || self.ended || std::thread::panicking() {
+        if self.broken || std::thread::panicking() {
             return;
         }
-        let (reads, writes) = (&mut self.reads, &self.writes);
+        let (reads, writes, ended, is_push) = (&mut self.reads, &self.writes, self.ended, self.is_push);
         // The push itself is over: how the hooks end does not change it.
-        let _ = self.waiter.wait("closing", async {
-            if writes.eof().await.is_ok() {
-                while !matches!(reads.wait().await, None | Some(ChannelMsg::Close)) {}
+        let closed = self.link.waiter.wait("closing", async {
+            match (ended, is_push) {
+                (true, _) => true,
+                (false, false) => writes.close().await.is_ok(),
+                (false, true) if writes.eof().await.is_err() => false,
+                (false, true) => loop {
+                    match reads.wait().await {
+                        Some(ChannelMsg::Close) => break true,
+                        None => break false,
+                        Some(_) => {}
+                    }
+                },
             }
         });
+        if closed.unwrap_or(false) {
+            self.kept.put(Arc::clone(&self.link));
+        }
     }
 }

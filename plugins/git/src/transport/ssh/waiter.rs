@@ -7,7 +7,10 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::AbortHandle,
+};
 
 /// How often a waiting thread looks whether it shall stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -34,19 +37,34 @@ impl Waiter {
         self.timeout
     }
 
+    /// Has the session's thread see to `future` as well.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<AbortHandle> {
+        Some(self.runtime.as_ref()?.spawn(future).abort_handle())
+    }
+
     /// Waits for `future`; not longer than the timeout, and not after the host has cancelled.
     pub(super) fn wait<T>(&self, what: &str, future: impl Future<Output = T>) -> Result<T> {
+        self.wait_for(self.timeout, what, future)
+    }
+
+    /// As [`wait`](Self::wait), with another limit.
+    pub(super) fn wait_for<T>(
+        &self,
+        limit: Duration,
+        what: &str,
+        future: impl Future<Output = T>,
+    ) -> Result<T> {
         let Some(runtime) = &self.runtime else {
             return Err(Error::new(ErrorKind::Other, "the session has ended"));
         };
-        let end = Instant::now() + self.timeout;
+        let end = Instant::now() + limit;
         runtime.block_on(async {
             let mut future = pin!(future);
             loop {
                 self.context.check_cancelled()?;
                 let left = end.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    let message = format!("ssh: {what}: no answer within {:?}", self.timeout);
+                    let message = format!("ssh: {what}: no answer within {limit:?}");
                     return Err(
                         Error::new(ErrorKind::Timeout, message).hint("try again later, or allow more time")
                     );
