@@ -115,8 +115,9 @@ fn the_connection_names_the_proxy_and_the_environment_does_not() {
     let mut connection = connection(&server, server.vector_store());
     let ls = |connection: &Value| {
         let mut command = f9();
-        ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"]
-            .map(|name| command.env(name, nobody));
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"] {
+            command.env(name, nobody);
+        }
         command.args(["-c", &connection.to_string(), "ls"]).output().unwrap()
     };
     let output = ls(&connection);
