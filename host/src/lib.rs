@@ -18,6 +18,9 @@
 //! [`Connections`] are dictionaries by name in a file, [`Glob`] finds files by a pattern, and [`mirror`] makes a directory
 //! the same as another, of any two backends.
 //!
+//! For authors of plugins, the feature `author-tools` has `verify`, which runs the contract's suite on a plugin's file, and
+//! `NewPlugin`, which begins one.
+//!
 //! # The way of a call
 //!
 //! ```text

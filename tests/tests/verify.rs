@@ -171,6 +171,11 @@ fn in_parallel(
 fn what_ends_the_process_is_told_and_the_other_checks_are_run() {
     for (deed, outcome, how) in [
         ("abort", "crashed", "the process was ended by signal 6 (SIGABRT)"),
+        (
+            "devour",
+            "crashed",
+            "the process was ended by signal 6 (SIGABRT); it printed \"memory allocation of",
+        ),
         ("exit", "crashed", "the process ended with exit code 0"),
         ("overflow", "crashed", "the process was ended by signal 6 (SIGABRT); it printed"),
     ] {
