@@ -141,6 +141,7 @@ fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
     if !args.overwrite && connections.get(name).is_ok() {
         return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a connection `{name}` already"))
             .at(connections.file().display())
+            .with("connection", name)
             .hint("choose another name, or replace it with --overwrite"));
     }
     let connection = match session.given_connection()? {

@@ -22,6 +22,8 @@ pub(crate) fn advice(error: &Error) -> Option<&str> {
         ErrorKind::Conflict => Some(
             "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
         ),
+        // Of a connection that exists this program itself has told.
+        ErrorKind::AlreadyExists if error.context().any(|(name, _)| name == "connection") => error.advice(),
         ErrorKind::AlreadyExists => Some("--overwrite replaces a file; mkdir -p takes a directory as it is"),
         ErrorKind::DirectoryNotEmpty => Some("-r deletes it with all it holds"),
         _ => error.advice(),

@@ -11,7 +11,7 @@ use super::{
     files::open_source,
     markers::WithoutMarkers,
     output::Output,
-    session::Session,
+    session::{Place, Session},
 };
 
 pub(crate) fn push(
@@ -43,6 +43,15 @@ pub(crate) fn conflicts(name: Option<&str>, session: &Session<'_>, output: &mut 
 
 pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(&args.path)?;
+    settle(args, &place, session, output).map_err(|error| match error.path() {
+        Some(path) if error.is_not_found() && path == place.path.as_str() => {
+            error.hint("`f9 conflicts` lists the open ones")
+        }
+        _ => error,
+    })
+}
+
+fn settle(args: &Resolve, place: &Place, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let sync = place.backend.sync_backend()?;
     match &args.side {
         side if side.local => sync.conflict_accept_local(&place.path),
@@ -62,9 +71,7 @@ pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output
 fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<FileInfo> {
     let sync = backend.sync_backend()?;
     if !sync.conflict_report()?.iter().any(|conflict| conflict.path == *path) {
-        return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
-            .at(path)
-            .hint("`f9 conflicts` lists them"));
+        return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path").at(path));
     }
     let before = match FileBackend::read(backend, path) {
         Err(error) if error.is_not_found() => Bytes::new(), // deleted here
