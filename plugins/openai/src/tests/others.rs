@@ -181,6 +181,19 @@ fn a_version_that_is_gone_before_it_was_indexed_is_told_of_and_not_waited_for() 
 }
 
 #[test]
+fn a_version_that_was_replaced_before_anybody_knew_of_it_is_not_waited_for_either() {
+    let server = Server::start();
+    server.configure(|settings| settings.retrieve_lag = Duration::from_secs(3600));
+    server.inject(Plan::once(Route::Attach, Fault::NeverIndex));
+    let start = Instant::now();
+    let written = while_it_is_written(&server, || put(&open(&server), "file", b"two").unwrap());
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::Busy);
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert_eq!(read(&open(&server), "file").unwrap(), b"two");
+    assert_eq!(server.files().len(), 1, "what came too late is taken back");
+}
+
+#[test]
 fn the_last_of_two_streams_to_be_committed_is_the_file() {
     let server = Server::start();
     let backend = open(&server);
