@@ -10,7 +10,7 @@ use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Conflict, Content, CopyOptions,
     CreateOptions, DeleteOptions, Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions,
     Reader, Result, SearchBackend, SearchHit, SyncFileBackend, SyncReport, UpdateMode,
-    boundary::{ObjectRead, ReadObject, from_abi},
+    boundary::{ObjectRead, ReadObject, from_abi, text_from_abi},
 };
 use serde_json::Value;
 
@@ -28,6 +28,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Backend {
     inner: Arc<Inner>,
+    stands_in: bool,
 }
 
 struct Inner {
@@ -43,7 +44,15 @@ impl Backend {
         let own = Capabilities::from_bits_retain(object.capabilities());
         let sync = object.sync().into_option().map(SyncHandle);
         let search = object.search().into_option().map(SearchHandle);
-        Self { inner: Arc::new(Inner { object, sync, search, own, plugin }) }
+        Self { inner: Arc::new(Inner { object, sync, search, own, plugin }), stands_in: true }
+    }
+
+    /// The same backend as the plugin implements it: the host stands in for nothing, and what is not declared answers
+    /// whatever the plugin answers.
+    #[cfg(all(feature = "author-tools", unix))]
+    #[must_use]
+    pub(crate) fn without_stand_ins(self) -> Self {
+        Self { stands_in: false, ..self }
     }
 
     /// The plugin behind it.
@@ -60,8 +69,9 @@ impl Backend {
         &self.inner.object
     }
 
-    fn has(&self, capability: Capabilities) -> bool {
-        self.inner.own.contains(capability)
+    /// Whether the host does what the plugin does not.
+    fn stands_in_for(&self, capability: Capabilities) -> bool {
+        self.stands_in && !self.inner.own.contains(capability)
     }
 }
 
@@ -81,7 +91,7 @@ fn lend<'a, R: std::io::Read + Send + 'a>(reader: &'a mut ReadObject<R>) -> AbiR
 }
 
 /// The plugin's bytes where they lie, freed by the plugin when the last reference is gone.
-fn bytes(buffer: AbiBufferBox) -> Bytes {
+fn bytes(buffer: AbiBufferBox) -> Result<Bytes> {
     struct Owner(AbiBufferBox);
 
     impl AsRef<[u8]> for Owner {
@@ -90,13 +100,22 @@ fn bytes(buffer: AbiBufferBox) -> Bytes {
         }
     }
 
-    Bytes::from_owner(Owner(buffer))
+    // No memory is longer than that, and a slice that says so must not even be made.
+    let length = buffer.as_slice().len();
+    if isize::try_from(length).is_err() {
+        let message = format!("the plugin answered with content of {length} bytes");
+        return Err(Error::new(ErrorKind::Integrity, message));
+    }
+    Ok(Bytes::from_owner(Owner(buffer)))
 }
 
 // A method of the contract that is missing here would silently not reach the plugin.
 #[deny(clippy::missing_trait_methods)]
 impl FileBackend for Backend {
     fn capabilities(&self) -> Capabilities {
+        if !self.stands_in {
+            return Capabilities::from_bits_retain(self.object().capabilities());
+        }
         self.inner.own | Capabilities::COPY | Capabilities::CHECKSUM | Capabilities::OPEN_WRITE
     }
 
@@ -116,11 +135,19 @@ impl FileBackend for Backend {
     }
 
     fn read(&self, path: &BackendPath) -> Result<Bytes> {
-        Ok(bytes(self.object().read(text(path)).into_result()?))
+        bytes(self.object().read(text(path)).into_result()?)
     }
 
     fn read_range(&self, path: &BackendPath, range: ByteRange) -> Result<Bytes> {
-        Ok(bytes(self.object().read_range(text(path), range.into()).into_result()?))
+        let part = bytes(self.object().read_range(text(path), range.into()).into_result()?)?;
+        match range.length {
+            Some(most) if part.len() as u64 > most => {
+                let message =
+                    format!("the plugin answered with {} bytes where {most} were asked for", part.len());
+                Err(Error::new(ErrorKind::Integrity, message).at(path))
+            }
+            _ => Ok(part),
+        }
     }
 
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
@@ -151,7 +178,7 @@ impl FileBackend for Backend {
     }
 
     fn open_write(&self, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
-        if !self.has(Capabilities::OPEN_WRITE) {
+        if self.stands_in_for(Capabilities::OPEN_WRITE) {
             return Ok(Box::new(stand_in::Writer::new(self.clone(), path.clone(), options)?));
         }
         let writer = self.object().open_write(text(path), options.into()).into_result()?;
@@ -159,7 +186,7 @@ impl FileBackend for Backend {
     }
 
     fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
-        if !self.has(Capabilities::COPY) {
+        if self.stands_in_for(Capabilities::COPY) {
             return stand_in::copy(self, from, to, options);
         }
         from_abi(self.object().copy(text(from), text(to), options.into()))
@@ -170,10 +197,11 @@ impl FileBackend for Backend {
     }
 
     fn checksum(&self, path: &BackendPath, algorithm: ChecksumAlgorithm) -> Result<String> {
-        if self.has(Capabilities::CHECKSUM) {
-            match from_abi(self.object().checksum(text(path), RStr::from_str(algorithm.as_str()))) {
-                Err(error) if error.kind() == ErrorKind::Unsupported => {}
-                answer => return answer,
+        if !self.stands_in_for(Capabilities::CHECKSUM) {
+            let answer = self.object().checksum(text(path), RStr::from_str(algorithm.as_str()));
+            match answer.into_result().map_err(Error::from) {
+                Err(error) if self.stands_in && error.kind() == ErrorKind::Unsupported => {}
+                answer => return answer.map(|checksum| text_from_abi(checksum.as_rstr()).into_owned()),
             }
         }
         stand_in::checksum(self, path, algorithm, self.plugin().cancel_token())
@@ -181,9 +209,8 @@ impl FileBackend for Backend {
 
     fn command(&self, name: &str, arguments: &Value) -> Result<Value> {
         let arguments = arguments.to_string();
-        let answer: String =
-            from_abi(self.object().command(RStr::from_str(name), RStr::from_str(&arguments)))?;
-        serde_json::from_str(&answer).map_err(|cause| {
+        let answer = self.object().command(RStr::from_str(name), RStr::from_str(&arguments)).into_result()?;
+        serde_json::from_str(&text_from_abi(answer.as_rstr())).map_err(|cause| {
             Error::new(ErrorKind::Other, format!("the plugin's answer is not JSON: {cause}"))
         })
     }

@@ -46,6 +46,12 @@ impl Connection {
         self.with_options(self.options.clone())
     }
 
+    /// The same backend with other options.
+    #[cfg(all(feature = "author-tools", unix))]
+    pub(crate) fn with(&self, options: Map<String, Value>) -> Self {
+        Self { backend: self.backend.clone(), options }
+    }
+
     fn with_options(&self, mut options: Map<String, Value>) -> Value {
         options.insert("backend".to_owned(), self.backend.as_str().into());
         options.into()

@@ -4,14 +4,18 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File},
-    io::{Read, Write},
+    io::Read,
     path::{Path, PathBuf},
 };
 
 use f9_plugin_api::{Error, ErrorKind, Result, nearest};
 use serde_json::{Map, Value};
 
-use crate::{Backend, Connection, Host, connection::kind_of};
+use crate::{
+    Backend, Connection, Host,
+    connection::kind_of,
+    replace::{Readers, replace},
+};
 
 /// Connections by name, from a JSON file:
 ///
@@ -24,17 +28,24 @@ use crate::{Backend, Connection, Host, connection::kind_of};
 ///
 /// Relative paths in it are taken from the working directory, as in any connection. A secret is better referred to than
 /// written down; one that is written down is only used while nobody but the file's owner can read it.
+///
+/// Besides the connections there may be `"$plugin_dirs": ["/opt/f9/plugins"]`, directories to search for plugins, written in
+/// full. A file with some is refused while others than its owner can write to it: they would say which code is run.
 #[derive(Debug, Clone)]
 pub struct Connections {
     file: PathBuf,
     by_name: BTreeMap<String, Connection>,
+    plugin_dirs: Vec<PathBuf>,
     others_can_read: bool,
 }
+
+/// The key of the directories. It can be no connection's name.
+const PLUGIN_DIRS: &str = "$plugin_dirs";
 
 impl Connections {
     /// None yet, to be saved to `file`.
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into(), by_name: BTreeMap::new(), others_can_read: false }
+        Self { file: file.into(), by_name: BTreeMap::new(), plugin_dirs: Vec::new(), others_can_read: false }
     }
 
     /// Where a user's connections are: `f9/connections.json` in `$XDG_CONFIG_HOME`, or in `~/.config`. `None` where neither
@@ -55,9 +66,21 @@ impl Connections {
     /// the place or the name of what is wrong in it.
     pub fn load(file: impl Into<PathBuf>) -> Result<Self> {
         let file = file.into();
-        let (text, others_can_read) = read(&file).map_err(|error| error.at(file.display()))?;
-        let by_name = parse(&text).map_err(|error| error.at(file.display()))?;
-        Ok(Self { file, by_name, others_can_read })
+        let (text, others) = read(&file).map_err(|error| error.at(file.display()))?;
+        let (by_name, plugin_dirs) = parse(&text).map_err(|error| error.at(file.display()))?;
+        if others.can_write && !plugin_dirs.is_empty() {
+            let message = format!("it has {PLUGIN_DIRS}, and others than the file's owner can write to it");
+            return Err(Error::new(ErrorKind::InvalidConnection, message)
+                .at(file.display())
+                .hint(format!("type `chmod go-w {}`", file.display())));
+        }
+        Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read })
+    }
+
+    /// The directories that the file wants searched for plugins, in order: for
+    /// [`HostBuilder::plugin_dir`](crate::HostBuilder::plugin_dir), after those that the user has named.
+    pub fn plugin_dirs(&self) -> &[PathBuf] {
+        &self.plugin_dirs
     }
 
     /// The file.
@@ -118,10 +141,15 @@ impl Connections {
     ///
     /// What the file system answers.
     pub fn save(&mut self) -> Result<()> {
-        let all: Map<_, _> =
+        let mut all: Map<_, _> =
             self.by_name.iter().map(|(name, connection)| (name.clone(), connection.to_json())).collect();
+        if !self.plugin_dirs.is_empty() {
+            let dirs = self.plugin_dirs.iter().map(|dir| dir.to_string_lossy().into_owned());
+            all.insert(PLUGIN_DIRS.to_owned(), dirs.collect());
+        }
         let text = format!("{:#}\n", Value::Object(all));
-        replace(&self.file, text.as_bytes()).map_err(|error| error.at(self.file.display()))?;
+        replace(&self.file, text.as_bytes(), Readers::Owner)
+            .map_err(|error| error.at(self.file.display()))?;
         self.others_can_read = false;
         Ok(())
     }
@@ -135,7 +163,9 @@ impl Connections {
         let names: Vec<_> = self.by_name.keys().map(String::as_str).collect();
         match nearest(name, names.iter().copied()) {
             Some(near) => error.hint(format!("did you mean `{near}`?")),
-            None if names.is_empty() => error.hint("the file holds none; add one"),
+            None if names.is_empty() => {
+                error.hint(format!("it holds none; `f9 connections add {name}` adds one"))
+            }
             None => error.hint(format!("known connections: {}", names.join(", "))),
         }
     }
@@ -155,10 +185,16 @@ impl Connections {
     }
 }
 
-/// The text of a file, and whether others than its owner can read it.
-fn read(file: &Path) -> Result<(String, bool)> {
+/// What others than its owner can do with a file.
+struct Others {
+    can_read: bool,
+    can_write: bool,
+}
+
+/// The text of a file, and what others can do with it.
+fn read(file: &Path) -> Result<(String, Others)> {
     let mut opened = File::open(file)?;
-    let others = others_can_read(&opened.metadata()?);
+    let others = Others::of(&opened.metadata()?);
     let mut text = String::new();
     opened.read_to_string(&mut text).map_err(|error| {
         let error = Error::from(error);
@@ -167,35 +203,55 @@ fn read(file: &Path) -> Result<(String, bool)> {
     Ok((text, others))
 }
 
-#[cfg(unix)]
-fn others_can_read(metadata: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
+impl Others {
+    #[cfg(unix)]
+    fn of(metadata: &fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
 
-    metadata.mode() & 0o044 != 0
+        Self { can_read: metadata.mode() & 0o044 != 0, can_write: metadata.mode() & 0o022 != 0 }
+    }
+
+    /// Elsewhere a user's files are the user's by default.
+    #[cfg(not(unix))]
+    fn of(_: &fs::Metadata) -> Self {
+        Self { can_read: false, can_write: false }
+    }
 }
 
-/// Elsewhere a user's files are the user's by default.
-#[cfg(not(unix))]
-fn others_can_read(_: &fs::Metadata) -> bool {
-    false
-}
-
-fn parse(text: &str) -> Result<BTreeMap<String, Connection>> {
+fn parse(text: &str) -> Result<(BTreeMap<String, Connection>, Vec<PathBuf>)> {
     let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE);
     // serde_json tells the place and what it missed there, but quotes nothing of the text.
     let all =
         serde_json::from_str(text).map_err(|cause| invalid(format!("the file is not JSON: {cause}")))?;
-    let Value::Object(all) = all else {
+    let Value::Object(mut all) = all else {
         let found = kind_of(&all);
         return Err(invalid(format!("expected an object with a connection for each name, found {found}")));
     };
+    let plugin_dirs = all.remove(PLUGIN_DIRS).map(plugin_dirs).transpose()?.unwrap_or_default();
     let mut by_name = BTreeMap::new();
     for (name, value) in all {
         check_name(&name)?;
         let connection = Connection::try_from(value).map_err(|error| in_connection(&name, &error))?;
         by_name.insert(name, connection);
     }
-    Ok(by_name)
+    Ok((by_name, plugin_dirs))
+}
+
+/// Only what is written in full: a relative one would let whoever fills the working directory say which code is run.
+fn plugin_dirs(value: Value) -> Result<Vec<PathBuf>> {
+    let wrong = |found: &str| {
+        let message = format!("wrong value for {PLUGIN_DIRS}: expected a list of directories, found {found}");
+        Error::new(ErrorKind::InvalidConnection, message).hint(r#"write for instance ["/opt/f9/plugins"]"#)
+    };
+    let Value::Array(dirs) = value else {
+        return Err(wrong(kind_of(&value)));
+    };
+    let dir = |dir: &Value| match dir.as_str().map(Path::new) {
+        Some(dir) if dir.is_absolute() => Ok(dir.to_owned()),
+        Some(_) => Err(wrong("one that is not written in full")),
+        None => Err(wrong(kind_of(dir))),
+    };
+    dirs.iter().map(dir).collect()
 }
 
 const EXAMPLE: &str = r#"write for instance {"notes": {"backend": "local", "root": "/srv/notes"}}"#;
@@ -222,18 +278,6 @@ fn check_name(name: &str) -> Result<()> {
 fn is_name(name: &str) -> bool {
     let legal = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
     !name.is_empty() && !name.starts_with(['-', '.']) && name.chars().all(legal)
-}
-
-/// Puts a new file in the place of `file`, or of what it links to.
-fn replace(file: &Path, content: &[u8]) -> Result<()> {
-    let target = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(dir)?;
-    let mut new = tempfile::NamedTempFile::new_in(dir)?; // readable by its owner alone
-    new.write_all(content)?;
-    new.as_file().sync_all()?;
-    new.persist(&target).map_err(|failed| failed.error)?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -264,9 +308,37 @@ mod tests {
     }
 
     #[test]
+    fn directories_of_plugins_are_written_in_full_and_kept() {
+        for (value, found) in [
+            (json!("/opt"), "a string"),
+            (json!([5]), "a number"),
+            (json!(["plugins"]), "one that is not written in full"),
+            (json!([""]), "one that is not written in full"),
+        ] {
+            let message = "wrong value for $plugin_dirs: expected a list of directories";
+            assert_eq!(
+                refusal(&json!({"$plugin_dirs": value}).to_string()),
+                format!("{message}, found {found}")
+            );
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("connections.json");
+        fs::write(&file, r#"{"$plugin_dirs": ["/opt/a", "/opt/b"], "notes": {"backend": "local"}}"#).unwrap();
+        let mut connections = Connections::load(&file).unwrap();
+        assert_eq!(connections.iter().count(), 1);
+        connections.remove("notes");
+        connections.save().unwrap();
+        let saved = Connections::load(&file).unwrap();
+        assert_eq!(saved.plugin_dirs(), [Path::new("/opt/a"), Path::new("/opt/b")]);
+    }
+
+    #[test]
     fn an_unknown_name_is_told_what_was_meant() {
         let mut connections = Connections::new("connections.json");
-        assert_eq!(connections.get("x").unwrap_err().advice(), Some("the file holds none; add one"));
+        assert_eq!(
+            connections.get("x").unwrap_err().advice(),
+            Some("it holds none; `f9 connections add x` adds one")
+        );
         connections.insert("notes", r#"{"backend": "local", "root": "x"}"#.parse().unwrap()).unwrap();
         assert_eq!(connections.get("nots").unwrap_err().advice(), Some("did you mean `notes`?"));
         assert_eq!(connections.get("zzzzzz").unwrap_err().advice(), Some("known connections: notes"));

@@ -1,7 +1,7 @@
 //! Where plugins are looked for, and what is found there.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env::consts::{DLL_PREFIX, DLL_SUFFIX},
     path::{Path, PathBuf},
 };
@@ -9,7 +9,7 @@ use std::{
 use f9_plugin_api::{Error, ErrorKind, nearest};
 use serde::{Serialize, Serializer};
 
-use crate::{Manifest, PluginName, Refusal, RefusalCode, library::Library};
+use crate::{Manifest, PluginName, Refusal, RefusalCode, permissions, policy::Gate};
 
 /// A directory that is searched for plugins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -18,8 +18,10 @@ pub struct PluginDir {
     /// Where it is.
     #[serde(serialize_with = "lossy")]
     pub path: PathBuf,
-    /// Why it cannot be searched, if it cannot ("no such directory").
+    /// Why it cannot be searched, if it cannot ("no such file or directory").
     pub problem: Option<String>,
+    /// Why what is found in it is not used, if its permissions are [unsafe](RefusalCode::UnsafePermissions).
+    pub refusal: Option<Refusal>,
 }
 
 /// A file that is named like a plugin, and what is known of it without running it.
@@ -38,7 +40,7 @@ pub struct PluginFile {
 }
 
 /// JSON is Unicode, paths need not be: what is not is replaced.
-fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn lossy<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }
 
@@ -47,7 +49,8 @@ pub(crate) fn file_name(name: &PluginName) -> String {
     format!("{DLL_PREFIX}f9_backend_{name}{DLL_SUFFIX}")
 }
 
-fn name_of_file(file_name: &str) -> Option<PluginName> {
+/// The plugin's name, if a file is called as a plugin's.
+pub(crate) fn name_of_file(file_name: &str) -> Option<PluginName> {
     let name = file_name.strip_prefix(DLL_PREFIX)?.strip_prefix("f9_backend_")?.strip_suffix(DLL_SUFFIX)?;
     name.parse().ok()
 }
@@ -90,11 +93,16 @@ pub(crate) fn inspect_dirs(dirs: &[PathBuf]) -> Vec<PluginDir> {
         Ok(_) => None,
         Err(error) => Some(Error::from(error).message().to_lowercase()),
     };
-    dirs.iter().map(|path| PluginDir { path: path.clone(), problem: problem(path) }).collect()
+    let look = |path: &PathBuf| {
+        let problem = problem(path);
+        let refusal = problem.is_none().then(|| permissions::check_dir(path).err()).flatten();
+        PluginDir { path: path.clone(), problem, refusal }
+    };
+    dirs.iter().map(look).collect()
 }
 
 /// Every file that is named like a plugin, ordered by name and then by directory. Of each name the first is used.
-pub(crate) fn plugin_files(dirs: &[PathBuf]) -> Vec<PluginFile> {
+pub(crate) fn plugin_files(dirs: &[PathBuf], gate: &Gate<'_>) -> Vec<PluginFile> {
     let mut by_name = BTreeMap::<PluginName, Vec<PathBuf>>::new();
     for dir in dirs {
         for name in names_in(dir) {
@@ -102,7 +110,7 @@ pub(crate) fn plugin_files(dirs: &[PathBuf]) -> Vec<PluginFile> {
             by_name.entry(name).or_default().push(path);
         }
     }
-    by_name.iter().flat_map(|(name, paths)| inspect_files(name, paths)).collect()
+    by_name.iter().flat_map(|(name, paths)| inspect_files(name, paths, gate)).collect()
 }
 
 fn names_in(dir: &Path) -> Vec<PluginName> {
@@ -110,11 +118,52 @@ fn names_in(dir: &Path) -> Vec<PluginName> {
     entries.filter_map(|entry| name_of_file(entry.file_name().to_str()?)).collect()
 }
 
+/// Files that somebody may have meant as plugins, but named so that they are not looked for.
+pub(crate) fn misnamed_files(dirs: &[PathBuf]) -> Vec<PluginFile> {
+    let misnamed = |entry: std::fs::DirEntry| {
+        let file_name = entry.file_name();
+        let name = meant_name(file_name.to_str()?)?;
+        let detail = format!("a plugin's file is named {}", self::file_name(&name));
+        let refusal = Refusal::new(RefusalCode::Misnamed, detail)
+            .with_remedy(format!("if it is a plugin, rename it to {}", self::file_name(&name)));
+        Some(PluginFile {
+            name: name.to_string(),
+            path: entry.path(),
+            manifest: None,
+            refusal: Some(refusal),
+        })
+    };
+    let entries = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten());
+    let mut files: Vec<_> = entries.filter_map(misnamed).collect();
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    files
+}
+
+/// The name of the plugin that a file with a wrong name may have been meant to hold: `f9_backend_git.so`,
+/// `libf9-backend-git.so`, `libf9_backend_Git.so`, `libf9_backend_git.so.1`.
+fn meant_name(file_name: &str) -> Option<PluginName> {
+    if name_of_file(file_name).is_some() {
+        return None;
+    }
+    let lower = file_name.to_ascii_lowercase();
+    let (stem, extension) = lower.split_once('.')?;
+    if !matches!(extension.split('.').next(), Some("so" | "dylib" | "dll")) {
+        return None;
+    }
+    // Cargo keeps what it built under the name and 16 digits, too.
+    let of_cargo = |digits: &str| digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if stem.rsplit_once('-').is_some_and(|(_, digits)| of_cargo(digits)) {
+        return None;
+    }
+    let stem = stem.replace('-', "_");
+    stem.strip_prefix("lib").unwrap_or(&stem).strip_prefix("f9_backend_")?.parse().ok()
+}
+
 /// What is known of the files of one name, in order.
-pub(crate) fn inspect_files(name: &PluginName, paths: &[PathBuf]) -> Vec<PluginFile> {
+pub(crate) fn inspect_files(name: &PluginName, paths: &[PathBuf], gate: &Gate<'_>) -> Vec<PluginFile> {
     let inspect = |(i, path): (usize, &PathBuf)| {
         let inspected = match i {
-            0 => Library::open(path, name).map(|library| library.manifest),
+            0 => gate.open(path, name).map(|library| library.manifest),
             _ => Err(Refusal::new(RefusalCode::Shadowed, format!("{} comes first", paths[0].display()))),
         };
         let (manifest, refusal) = match inspected {
@@ -133,6 +182,11 @@ pub(crate) fn find(name: &PluginName, dirs: &[PathBuf]) -> Vec<PathBuf> {
     dirs.iter().map(|dir| dir.join(&file_name)).filter(|path| path.symlink_metadata().is_ok()).collect()
 }
 
+/// The names for which there is a file.
+pub(crate) fn names(dirs: &[PathBuf]) -> BTreeSet<PluginName> {
+    dirs.iter().flat_map(|dir| names_in(dir)).collect()
+}
+
 /// There is no file of this name: says where it was looked for and what there is instead.
 pub(crate) fn not_found(name: &PluginName, dirs: &[PathBuf]) -> Error {
     let searched: Vec<_> = inspect_dirs(dirs)
@@ -142,9 +196,7 @@ pub(crate) fn not_found(name: &PluginName, dirs: &[PathBuf]) -> Error {
             Some(problem) => format!("{} ({problem})", dir.path.display()),
         })
         .collect();
-    let mut present: Vec<_> = dirs.iter().flat_map(|dir| names_in(dir)).collect();
-    present.sort();
-    present.dedup();
+    let present = names(dirs);
     let present: Vec<_> = present.iter().map(PluginName::as_str).collect();
     let message = format!(
         "no plugin `{name}`: there is no {} in {}; present: {}",
@@ -171,7 +223,31 @@ pub(crate) fn refused(name: &PluginName, files: &[PathBuf], refusal: &Refusal) -
     for shadowed in files.iter().skip(1) {
         message.push_str(&format!("; not tried, because it comes later: {}", shadowed.display()));
     }
-    Error::new(ErrorKind::PluginRefused, message)
-        .with("reason", refusal.code.as_str())
-        .hint(refusal.code.remedy())
+    Error::new(ErrorKind::PluginRefused, message).with("reason", refusal.code.as_str()).hint(&refusal.remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_name_is_understood_and_cargos_own_files_are_left_alone() {
+        let wrong = ["f9_backend_git", "libf9-backend-git", "libF9_backend_Git", "f9-backend-git"];
+        for (prefix, extension) in
+            wrong.into_iter().flat_map(|prefix| ["so.1", "so.bak"].map(|e| (prefix, e)))
+        {
+            let meant = meant_name(&format!("{prefix}.{extension}"));
+            assert_eq!(meant.as_ref().map(PluginName::as_str), Some("git"), "{prefix}.{extension}");
+        }
+        for other in [
+            "libgit2.so",
+            "f9_backend_git.d",
+            "f9_backend_git-0123456789abcdef.so",
+            "readme",
+            "f9_backend_.so",
+        ] {
+            assert_eq!(meant_name(other), None, "{other}");
+        }
+        assert_eq!(meant_name(&file_name(&"git".parse().unwrap())), None);
+    }
 }

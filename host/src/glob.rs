@@ -5,8 +5,9 @@ use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, FileInfo, ListOp
 /// A pattern such as `reports/**/*.txt`.
 ///
 /// `*` stands for any characters within a name, `?` for one, `[a-z]` for one of these, `[!a-z]` for one that is none of
-/// these; `**`, as a whole segment, stands for any number of directories, or at the end for everything below. All else
-/// stands for itself, case matters, and a name that starts with a dot is like any other. `[*]` stands for a `*`.
+/// these; `{txt,md}` for each of the alternatives, which may hold wildcards and alternatives themselves but no `/`; `**`, as
+/// a whole segment, stands for any number of directories, or at the end for everything below. All else stands for itself,
+/// case matters, and a name that starts with a dot is like any other. `[*]` stands for a `*`, `[{]` for a `{`.
 ///
 /// ```
 /// use f9_host::{BackendPath, Glob};
@@ -24,8 +25,8 @@ pub struct Glob(Vec<Segment>);
 enum Segment {
     /// A name without wildcards.
     Literal(String),
-    /// A name with wildcards.
-    Name(Vec<Token>),
+    /// A name with wildcards: one of these.
+    Name(Vec<Vec<Token>>),
     /// `**`.
     AnyDepth,
 }
@@ -43,13 +44,14 @@ impl Glob {
     ///
     /// # Errors
     ///
-    /// [`InvalidPath`](ErrorKind::InvalidPath) as [`BackendPath::parse`], and for a `[` that is not closed.
+    /// [`InvalidPath`](ErrorKind::InvalidPath) as [`BackendPath::parse`], for a `[` or `{` that is not closed, and for more
+    /// than 1,000 alternatives of a name.
     pub fn parse(pattern: &str) -> Result<Self> {
         let path = BackendPath::parse(pattern)?;
         let segments: Result<Vec<_>> = path.segments().map(|text| segment(text, pattern)).collect();
         let mut segments = segments?;
         if segments.last() == Some(&Segment::AnyDepth) {
-            segments.push(Segment::Name(vec![Token::Many])); // everything below, but not the directory itself
+            segments.push(Segment::Name(vec![vec![Token::Many]])); // everything below, but not the directory itself
         }
         Ok(Self(segments))
     }
@@ -117,11 +119,11 @@ fn expand(
                 }
             }
         }
-        Segment::Name(tokens) => {
+        Segment::Name(names) => {
             for entry in backend.list(dir, ListOptions::default())? {
                 match entry {
                     Err(error) => found.push(Err(error)),
-                    Ok(info) if !info.path.name().is_some_and(|name| matches_name(tokens, name)) => {}
+                    Ok(info) if !info.path.name().is_some_and(|name| matches_any(names, name)) => {}
                     Ok(info) if rest.is_empty() => found.push(Ok(info)),
                     Ok(info) if info.is_dir() => expand_below(backend, &info.path, rest, found),
                     Ok(_) => {}
@@ -153,6 +155,78 @@ fn segment(text: &str, pattern: &str) -> Result<Segment> {
     if text == "**" {
         return Ok(Segment::AnyDepth);
     }
+    let names = alternatives(text).map_err(|error| error.at(pattern))?;
+    let names: Result<Vec<_>> = names.iter().map(|name| tokens(name, pattern)).collect();
+    let names = names?;
+    let literal = if let [only] = names.as_slice() { literal(only) } else { None };
+    Ok(literal.map_or(Segment::Name(names), Segment::Literal))
+}
+
+/// The name that these stand for, if there is just one.
+fn literal(tokens: &[Token]) -> Option<String> {
+    tokens.iter().map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect()
+}
+
+/// The names that a name with `{a,b}` in it stands for, without any.
+fn alternatives(text: &str) -> Result<Vec<String>> {
+    const MAX: usize = 1000;
+    let mut waiting = vec![text.to_owned()];
+    let mut names = Vec::new();
+    while let Some(name) = waiting.pop() {
+        match first_braces(&name)? {
+            None => names.push(name),
+            Some((before, choices, after)) => {
+                waiting.extend(choices.iter().rev().map(|choice| format!("{before}{choice}{after}")));
+            }
+        }
+        if waiting.len() + names.len() > MAX {
+            let message = format!("the pattern has more than {MAX} alternatives for a name");
+            return Err(Error::new(ErrorKind::InvalidPath, message).hint("use several patterns"));
+        }
+    }
+    Ok(names)
+}
+
+/// What is before the first `{`, its alternatives, and what is after its `}`; `None` if there is no `{`.
+fn first_braces(text: &str) -> Result<Option<(&str, Vec<&str>, &str)>> {
+    let (mut depth, mut open, mut start) = (0, 0, 0);
+    let mut choices = Vec::new();
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
+        let next = at + c.len_utf8();
+        match c {
+            // What is in a class stands for itself.
+            '[' => {
+                at = class(&text[next..]).map_or(next, |(_, after)| text.len() - after.len());
+                continue;
+            }
+            '{' => {
+                if depth == 0 {
+                    (open, start) = (at, next);
+                }
+                depth += 1;
+            }
+            ',' if depth == 1 => {
+                choices.push(&text[start..at]);
+                start = next;
+            }
+            '}' if depth == 1 => {
+                choices.push(&text[start..at]);
+                return Ok(Some((&text[..open], choices, &text[next..])));
+            }
+            '}' if depth > 1 => depth -= 1,
+            _ => {}
+        }
+        at = next;
+    }
+    if depth == 0 {
+        return Ok(None);
+    }
+    Err(Error::new(ErrorKind::InvalidPath, "a `{` in the pattern is not closed by `}` within the name")
+        .hint("alternatives hold no `/`; write `[{]` for a `{` that stands for itself"))
+}
+
+fn tokens(text: &str, pattern: &str) -> Result<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut rest = text.chars();
     while let Some(c) = rest.next() {
@@ -172,9 +246,7 @@ fn segment(text: &str, pattern: &str) -> Result<Segment> {
             c => Token::Char(c),
         });
     }
-    let literal: Option<String> =
-        tokens.iter().map(|token| if let Token::Char(c) = token { Some(*c) } else { None }).collect();
-    Ok(literal.map_or(Segment::Name(tokens), Segment::Literal))
+    Ok(tokens)
 }
 
 /// The class that starts after a `[`, and what comes after its `]`. A `]` that comes first stands for itself.
@@ -211,10 +283,14 @@ fn matches_names(segments: &[Segment], names: &[&str]) -> bool {
         |segment| *segment == Segment::AnyDepth,
         |segment, name| match segment {
             Segment::Literal(literal) => literal == name,
-            Segment::Name(tokens) => matches_name(tokens, name),
+            Segment::Name(names) => matches_any(names, name),
             Segment::AnyDepth => false,
         },
     )
+}
+
+fn matches_any(names: &[Vec<Token>], name: &str) -> bool {
+    names.iter().any(|tokens| matches_name(tokens, name))
 }
 
 fn matches_name(tokens: &[Token], name: &str) -> bool {
@@ -293,6 +369,19 @@ mod tests {
     }
 
     #[test]
+    fn braces_hold_alternatives() {
+        check("*.{txt,md}", &["a.txt", "b.md"], &["a.t", "a.{txt,md}", "a.txt,md"]);
+        check("{a,b}{1,2}", &["a1", "a2", "b1", "b2"], &["a", "ab", "a12"]);
+        check("x{,.bak}", &["x", "x.bak"], &["x.", "xbak"]);
+        check("{a,b{c,d*}}/z", &["a/z", "bc/z", "bdd/z"], &["b/z", "c/z", "a,b/z"]);
+        check("{only}", &["only"], &["{only}"]);
+        check("{[,}],é}", &[",", "}", "é"], &["[", "[,"]);
+        check("[{]a}", &["{a}"], &["a"]);
+        check("a,b}", &["a,b}"], &["a", "b"]);
+        check("**/{x,y}", &["x", "d/y"], &["d/z"]);
+    }
+
+    #[test]
     fn two_stars_take_any_number_of_directories() {
         check("**/a", &["a", "x/a", "x/y/a"], &["ab", "a/x"]);
         check("d/**", &["d/a", "d/a/b"], &["d", "e/a"]);
@@ -305,7 +394,8 @@ mod tests {
 
     #[test]
     fn what_is_no_pattern_is_refused() {
-        for pattern in ["[a", "[", "[]", "[!]", "../*", "a\\*"] {
+        let many = "{a,b}".repeat(12);
+        for pattern in ["[a", "[", "[]", "[!]", "../*", "a\\*", "{a", "{a,{b}", "{a/b,c}", "{[}", &many] {
             let error = Glob::parse(pattern).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidPath, "{pattern}");
         }

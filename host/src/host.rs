@@ -7,12 +7,13 @@ use std::{
 };
 
 use f9_plugin_abi::{PluginModuleRef, RStr};
-use f9_plugin_api::{Error, ErrorKind, Result, boundary::from_abi};
+use f9_plugin_api::{Error, ErrorKind, Result, boundary::text_from_abi, check_options};
 use serde_json::Value;
 
 use crate::{
-    Backend, CancelToken, Connection, Manifest, PluginDir, PluginFile, PluginName, Progress, Refusal,
-    RefusalCode, discovery, library::Library, load, services::Services,
+    Backend, CancelToken, Connection, Diagnosis, Manifest, PluginDir, PluginFile, PluginName, Progress,
+    Refusal, RefusalCode, connection::is_reference, discovery, library::Library, load, policy::Policy,
+    services::Services,
 };
 
 /// Finds plugins and opens backends with them. Cheap to clone; a plugin is loaded once per host, when it is first needed.
@@ -24,6 +25,7 @@ pub struct Host {
 #[derive(Debug)]
 struct Shared {
     dirs: Vec<PathBuf>,
+    policy: Policy,
     services: Services,
     loaded: Mutex<HashMap<PluginName, Plugin>>,
 }
@@ -65,22 +67,37 @@ impl Host {
         let Some(path) = files.first() else {
             return Err(discovery::not_found(name, &self.shared.dirs));
         };
-        let library =
-            Library::open(path, name).map_err(|refusal| discovery::refused(name, &files, &refusal))?;
+        let library = self
+            .shared
+            .policy
+            .now()
+            .open(path, name)
+            .map_err(|refusal| discovery::refused(name, &files, &refusal))?;
         let plugin = Plugin::load(library, self.shared.services.clone())
             .map_err(|refusal| discovery::refused(name, &files, &refusal))?;
         loaded.insert(name.clone(), plugin.clone());
         Ok(plugin)
     }
 
+    /// Loads the plugin in this very file, wherever it is and whatever it is called.
+    #[cfg(all(feature = "author-tools", unix))]
+    pub(crate) fn load_file(&self, path: &std::path::Path, name: &PluginName) -> Result<Plugin, Refusal> {
+        Plugin::load(Library::open(path, name)?, self.shared.services.clone())
+    }
+
     /// Every file that is named like a plugin, usable or not, without running any.
     pub fn plugins(&self) -> Vec<PluginFile> {
-        discovery::plugin_files(&self.shared.dirs)
+        discovery::plugin_files(&self.shared.dirs, &self.shared.policy.now())
     }
 
     /// The directories that are searched, in order.
     pub fn plugin_dirs(&self) -> Vec<PluginDir> {
         discovery::inspect_dirs(&self.shared.dirs)
+    }
+
+    /// Why plugins are found or not, used or not: of this name, or of all. Runs none of them.
+    pub fn diagnose(&self, name: Option<&PluginName>) -> Diagnosis {
+        Diagnosis::new(&self.shared.dirs, &self.shared.policy.now(), name)
     }
 }
 
@@ -95,12 +112,13 @@ impl Default for Host {
 /// Plugins are searched for in the directories that are named here, in that order, and then in the default ones: beside
 /// the program (in a build tree of Cargo's, its `deps` first), `../lib/f9/plugins` from there, `f9/plugins` in the
 /// user's data directory (`$XDG_DATA_HOME`, or `~/.local/share`), `/usr/local/lib/f9/plugins` and
-/// `/usr/lib/f9/plugins`. The first file of a name is used. A plugin is native code that runs in this process: name
-/// only directories that nobody else can write to.
+/// `/usr/lib/f9/plugins`. The first file of a name is used. A plugin is native code that runs in this process: files
+/// that others than the user and root can replace are refused ([`UnsafePermissions`](RefusalCode::UnsafePermissions)).
 #[derive(Debug, Default)]
 pub struct HostBuilder {
     dirs: Vec<PathBuf>,
     no_default_dirs: bool,
+    policy: Policy,
     services: Services,
 }
 
@@ -117,6 +135,22 @@ impl HostBuilder {
     #[must_use]
     pub fn no_default_dirs(mut self) -> Self {
         self.no_default_dirs = true;
+        self
+    }
+
+    /// Loads a plugin although others can replace its file ([`UnsafePermissions`](RefusalCode::UnsafePermissions)).
+    #[must_use]
+    pub fn allow_unsafe_permissions(mut self, name: PluginName) -> Self {
+        self.policy.unsafe_permissions.insert(name);
+        self
+    }
+
+    /// Loads only what a [`PluginLock`](crate::PluginLock) holds. The file is read whenever a plugin is looked for; while
+    /// there is none, nothing is loaded.
+    #[must_use]
+    pub fn lock_file(mut self, file: impl Into<PathBuf>) -> Self {
+        let file = file.into();
+        self.policy.lock = Some(std::path::absolute(&file).unwrap_or(file));
         self
     }
 
@@ -152,7 +186,14 @@ impl HostBuilder {
         if !self.no_default_dirs {
             dirs.extend(discovery::default_dirs());
         }
-        Host { shared: Arc::new(Shared { dirs, services: self.services, loaded: Mutex::default() }) }
+        Host {
+            shared: Arc::new(Shared {
+                dirs,
+                policy: self.policy,
+                services: self.services,
+                loaded: Mutex::default(),
+            }),
+        }
     }
 }
 
@@ -173,7 +214,7 @@ impl Plugin {
     fn load(library: Library, services: Services) -> Result<Self, Refusal> {
         let (path, manifest) = (library.path.clone(), library.manifest.clone());
         let module = load::load(library)?;
-        let says = serde_json::from_str::<Manifest>(module.manifest().as_str());
+        let says = serde_json::from_slice::<Manifest>(module.manifest().as_rslice().as_slice());
         if says.ok().as_ref() != Some(&manifest) {
             let detail = "the manifest of the loaded library is not the one in its file";
             return Err(Refusal::new(RefusalCode::InitFailed, detail));
@@ -202,10 +243,20 @@ impl Plugin {
     ///
     /// [`Panicked`](ErrorKind::Panicked) if the plugin fails to produce it.
     pub fn schema(&self) -> Result<Value> {
-        let text: String = from_abi((self.inner.module.options_schema())())?;
-        serde_json::from_str(&text).map_err(|cause| {
+        let text = (self.inner.module.options_schema())().into_result()?;
+        serde_json::from_str(&text_from_abi(text.as_rstr())).map_err(|cause| {
             Error::new(ErrorKind::Other, format!("the plugin's schema is not JSON: {cause}"))
         })
+    }
+
+    /// Checks a connection against the [schema](Self::schema), without opening anything or looking up what it refers to.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type; as
+    /// [`schema`](Self::schema).
+    pub fn check(&self, connection: &Connection) -> Result<()> {
+        check_options(connection.options(), &self.schema()?, is_reference)
     }
 
     /// Opens a backend. The connection's `backend` is not looked at.

@@ -34,7 +34,11 @@ pub(crate) fn load(library: Library) -> Result<PluginModuleRef, Refusal> {
     })?;
     // SAFETY: the line above has compared the layout of everything that is reached through the module.
     let module = unsafe { header.unchecked_layout::<PluginModuleRef>() };
-    module.map_err(|error| Refusal::new(RefusalCode::InitFailed, format!("its entry failed: {error}")))
+    module.map_err(|error| {
+        let text = error.to_string();
+        let one_line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        Refusal::new(RefusalCode::InitFailed, format!("its entry failed: {one_line}"))
+    })
 }
 
 #[cfg(unix)]

@@ -26,8 +26,8 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// Reads a manifest and checks what can be told from it alone.
-    pub(crate) fn parse(text: &[u8], expected: &PluginName) -> Result<Self, Refusal> {
+    /// Reads a manifest, whatever it says.
+    pub(crate) fn read(text: &[u8]) -> Result<Self, Refusal> {
         /// What every format of the manifest has.
         #[derive(Deserialize)]
         struct Header {
@@ -43,22 +43,25 @@ impl Manifest {
                 "its manifest has format {found}, this host reads format {MANIFEST_FORMAT}"
             )));
         }
-        let manifest: Self =
-            serde_json::from_slice(text).map_err(|e| bad(format!("its manifest is not valid: {e}")))?;
-        manifest.check(expected)?;
-        Ok(manifest)
+        serde_json::from_slice(text).map_err(|e| bad(format!("its manifest is not valid: {e}")))
     }
 
-    fn check(&self, expected: &PluginName) -> Result<(), Refusal> {
+    /// Checks what can be told from the manifest alone. Without an `expected` name, any that a plugin can have will do.
+    pub(crate) fn check(&self, expected: Option<&PluginName>) -> Result<(), Refusal> {
         let major = |version: &str| version.split('.').next().map(str::to_owned);
         if major(&self.abi) != major(VERSION) {
             let detail = format!("built for plugin ABI {}, this host speaks {VERSION}", self.abi);
             return Err(Refusal::new(RefusalCode::AbiMajor, detail));
         }
-        if self.name != expected.as_str() {
-            let detail = format!("the file is named for `{expected}`, its manifest says `{}`", self.name);
-            return Err(Refusal::new(RefusalCode::NameMismatch, detail));
+        match expected {
+            None => self.name.parse::<PluginName>().map(drop).map_err(|error| {
+                Refusal::new(RefusalCode::BadManifest, format!("by its manifest, {}", error.message()))
+            }),
+            Some(expected) if self.name != expected.as_str() => {
+                let detail = format!("the file is named for `{expected}`, its manifest says `{}`", self.name);
+                Err(Refusal::new(RefusalCode::NameMismatch, detail))
+            }
+            Some(_) => Ok(()),
         }
-        Ok(())
     }
 }

@@ -22,6 +22,16 @@ pub enum RefusalCode {
     AbiMajor,
     /// It says that its name is another than its file's.
     NameMismatch,
+    /// Its file is not named as a plugin's is, so that it is not looked for.
+    Misnamed,
+    /// Others than the user can replace it.
+    UnsafePermissions,
+    /// The [lock](crate::PluginLock) does not hold it.
+    NotLocked,
+    /// The [lock](crate::PluginLock) holds other content for it.
+    HashMismatch,
+    /// The [lock](crate::PluginLock) itself cannot be read, so that nothing is loaded.
+    BadLock,
     /// The system's loader refused it.
     LoadFailed,
     /// Its types are not those of the ABI it claims, or its entry failed.
@@ -42,13 +52,18 @@ impl RefusalCode {
             Self::BadManifest => "bad-manifest",
             Self::AbiMajor => "abi-major",
             Self::NameMismatch => "name-mismatch",
+            Self::Misnamed => "misnamed",
+            Self::UnsafePermissions => "unsafe-permissions",
+            Self::NotLocked => "not-locked",
+            Self::HashMismatch => "hash-mismatch",
+            Self::BadLock => "bad-lock",
             Self::LoadFailed => "load-failed",
             Self::InitFailed => "init-failed",
             Self::Shadowed => "shadowed",
         }
     }
 
-    /// What to do about it.
+    /// What to do about it, in general; [`Refusal::remedy`] says it of the file at hand.
     pub const fn remedy(self) -> &'static str {
         match self {
             Self::Unreadable => "make the file readable",
@@ -60,6 +75,13 @@ impl RefusalCode {
                 "build the plugin with the f9-plugin-api of this host, or use a host of its version"
             }
             Self::NameMismatch => "name the file after the plugin: f9_backend_<name>",
+            Self::Misnamed => "rename the file as a plugin's",
+            Self::UnsafePermissions => "take the permission to write from others",
+            Self::NotLocked => "if you trust it, type `f9 plugins lock add` and its name",
+            Self::HashMismatch => {
+                "put back the file that was locked, or, if you trust this one, type `f9 plugins lock add` and its name"
+            }
+            Self::BadLock => "correct the lock file, or put back a copy of it",
             Self::LoadFailed => "install what it needs, or build it again",
             Self::InitFailed => "build the plugin again",
             Self::Shadowed => "remove one of the two files, or change the order of the directories",
@@ -83,10 +105,18 @@ pub struct Refusal {
     pub code: RefusalCode,
     /// For people: what was expected and what was found, on one line.
     pub detail: String,
+    /// For people: what to do, on one line.
+    pub remedy: String,
 }
 
 impl Refusal {
     pub(crate) fn new(code: RefusalCode, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), remedy: code.remedy().to_owned() }
+    }
+
+    /// With what to do about this file.
+    pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
     }
 }

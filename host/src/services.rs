@@ -9,7 +9,7 @@ use std::{
 };
 
 use f9_plugin_abi::{AbiHost, AbiHost_TO, AbiHostBox, AbiProgress, RStr, TD_Opaque, guard_drop, log_level};
-use f9_plugin_api::{Error, ErrorKind, Result};
+use f9_plugin_api::{Error, ErrorKind, Result, boundary::text_from_abi};
 
 /// How far a long operation has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +104,13 @@ impl AbiHost for Services {
         if level > self.max_level() {
             return;
         }
+        let (target, message) = (text_from_abi(target), text_from_abi(message));
         // A sink that panics must not take the plugin along; the record is lost.
         guard_drop(|| match &self.log {
-            None => log::log!(target: target.as_str(), level, "{message}"),
+            None => log::log!(target: &target, level, "{message}"),
             Some((_, sink)) => {
                 let mut record = log::Record::builder();
-                record.level(level).target(target.as_str());
+                record.level(level).target(&target);
                 sink(&record.args(format_args!("{message}")).build());
             }
         });
@@ -118,8 +119,9 @@ impl AbiHost for Services {
     fn progress(&self, progress: AbiProgress<'_>) {
         if let Some(sink) = &self.progress {
             let total = progress.total.into_option();
-            let (operation, unit) = (progress.operation.as_str(), progress.unit.as_str());
-            guard_drop(|| sink(Progress { operation, unit, done: progress.done, total }));
+            let (operation, unit) = (text_from_abi(progress.operation), text_from_abi(progress.unit));
+            let progress = Progress { operation: &operation, unit: &unit, done: progress.done, total };
+            guard_drop(|| sink(progress));
         }
     }
 

@@ -1,22 +1,25 @@
 //! Streams and listings of a plugin as std's traits.
 
-use std::{collections::VecDeque, io, io::Write};
+use std::{io, io::Write};
 
-use f9_plugin_abi::{AbiEntriesBox, AbiError, AbiFileInfo, AbiWriterBox, RResult, RSlice};
+use f9_plugin_abi::{AbiEntriesBox, AbiError, AbiFileInfo, AbiWriterBox, RResult, RSlice, RVec};
 use f9_plugin_api::{Error, ErrorKind, FileInfo, FileWriter, Result, boundary::from_abi};
 
 /// How many entries cross at once: enough for the crossing not to count, few enough not to matter in memory.
 const BATCH: usize = 256;
 
+/// Entries that crossed together.
+type Batch = RVec<RResult<AbiFileInfo, AbiError>>;
+
 /// The entries of a plugin's listing.
 pub(crate) struct EntriesIterator {
     entries: Option<AbiEntriesBox>,
-    batch: VecDeque<RResult<AbiFileInfo, AbiError>>,
+    batch: <Batch as IntoIterator>::IntoIter,
 }
 
 impl EntriesIterator {
     pub(crate) fn new(entries: AbiEntriesBox) -> Self {
-        Self { entries: Some(entries), batch: VecDeque::new() }
+        Self { entries: Some(entries), batch: Batch::new().into_iter() }
     }
 }
 
@@ -24,22 +27,21 @@ impl Iterator for EntriesIterator {
     type Item = Result<FileInfo>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.batch.is_empty() {
-            match self.entries.as_mut()?.next_batch(BATCH).into_result() {
-                Ok(batch) => self.batch.extend(batch),
-                Err(error) => {
-                    self.entries = None; // a listing that failed as a whole has no next entry
-                    return Some(Err(error.into()));
-                }
+        if let Some(entry) = self.batch.next() {
+            return Some(from_abi(entry));
+        }
+        match self.entries.as_mut()?.next_batch(BATCH).into_result() {
+            Ok(batch) => self.batch = batch.into_iter(),
+            Err(error) => {
+                self.entries = None; // a listing that failed as a whole has no next entry
+                return Some(Err(error.into()));
             }
         }
-        match self.batch.pop_front() {
-            Some(entry) => Some(from_abi(entry)),
-            None => {
-                self.entries = None;
-                None
-            }
+        let entry = self.batch.next();
+        if entry.is_none() {
+            self.entries = None;
         }
+        entry.map(from_abi)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Streams across the boundary, for both sides of it. Plugin authors do not need this module: the SDK uses it for them.
 
 use std::{
+    borrow::Cow,
     fmt, io,
     io::Read,
     sync::{Mutex, PoisonError},
 };
 
-use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, guard};
+use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, RStr, guard};
 
 use crate::{Error, Result};
+
+/// The platform that this is built for, as a target triple: what a manifest names too.
+pub const TARGET: &str = env!("F9_TARGET");
 
 /// Turns a result of the contract into one of the boundary.
 pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
@@ -24,6 +28,11 @@ pub fn from_abi<W, T: TryFrom<W, Error: Into<Error>>>(result: AbiResult<W>) -> R
         RResult::ROk(value) => value.try_into().map_err(Into::into),
         RResult::RErr(error) => Err(error.into()),
     }
+}
+
+/// Text that the other side says is UTF-8. It may be wrong: what is not is replaced.
+pub fn text_from_abi(text: RStr<'_>) -> Cow<'_, str> {
+    String::from_utf8_lossy(text.as_rslice().as_slice())
 }
 
 /// Any `Read` as an object of the boundary.

@@ -33,6 +33,50 @@ pub fn parse_options<O: DeserializeOwned + JsonSchema>(options: Map<String, Valu
     })
 }
 
+/// Checks the options of a connection against a plugin's schema, without the plugin's own rules: for hosts that want to
+/// tell early what [`parse_options`] would refuse. Values that are `known_later`, such as references, are taken to be right.
+///
+/// # Errors
+///
+/// As [`parse_options`].
+pub fn check_options(
+    options: &Map<String, Value>,
+    schema: &Value,
+    known_later: impl Fn(&Value) -> bool,
+) -> Result<()> {
+    check_keys(options, schema["properties"].as_object(), schema)?;
+    let wrong = |(key, value): &(&String, &Value)| {
+        !known_later(value) && !fits(value, &schema["properties"][key.as_str()])
+    };
+    let Some((key, value)) = options.iter().find(wrong) else { return Ok(()) };
+    let property = &schema["properties"][key];
+    let found = describe(value, property["writeOnly"] != true && choices(property).is_some());
+    let message = format!("wrong value for the key `{key}`: expected {}, found {found}", expected(property));
+    Err(Error::new(ErrorKind::InvalidConnection, message).with("key", key))
+}
+
+/// Whether a value is of the type, and among the choices, that a schema has for it. What is deeper is not looked at.
+fn fits(value: &Value, property: &Value) -> bool {
+    let of_type = |name: &Value| match name.as_str() {
+        Some("null") => value.is_null(),
+        Some("boolean") => value.is_boolean(),
+        Some("integer") => value.is_i64() || value.is_u64(),
+        Some("number") => value.is_number(),
+        Some("string") => value.is_string(),
+        Some("array") => value.is_array(),
+        Some("object") => value.is_object(),
+        _ => true,
+    };
+    let is_of_type = match &property["type"] {
+        Value::Array(several) => several.iter().any(of_type),
+        one => of_type(one),
+    };
+    let is_chosen = property["enum"].as_array().is_none_or(|choices| choices.contains(value))
+        && property.get("const").is_none_or(|only| only == value);
+    let alternatives = ["anyOf", "oneOf"].iter().filter_map(|key| property[*key].as_array());
+    is_of_type && is_chosen && alternatives.into_iter().all(|all| all.iter().any(|one| fits(value, one)))
+}
+
 /// The name among `known` that `name` was most likely meant to be.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let scored = known.into_iter().map(|other| (strsim::damerau_levenshtein(name, other), other));
@@ -223,6 +267,35 @@ mod tests {
         );
         assert!(!format!("{options:?}").contains("hunter2"));
         assert_eq!(options_schema::<Options>()["properties"]["password"]["writeOnly"], true);
+    }
+
+    #[test]
+    fn a_schema_alone_tells_most() {
+        let schema = options_schema::<Options>();
+        let check = |options: Value| {
+            let is_object = |value: &Value| value.is_object();
+            let checked = check_options(options.as_object().unwrap(), &schema, is_object);
+            checked.map_err(|error| error.message().to_owned())
+        };
+        for right in [
+            json!({"remote_url": "x", "retries": 1, "durability": "fsync", "password": "p"}),
+            json!({"remote_url": "x", "password": null}),
+            json!({"remote_url": {"later": 1}, "password": {}}),
+        ] {
+            assert_eq!(check(right), Ok(()));
+        }
+        for wrong in [
+            json!({"remote_url": 5}),
+            json!({"remote_url": "x", "retries": "many"}),
+            json!({"remote_url": "x", "durability": "often"}),
+            json!({"remote_url": "x", "password": 5}),
+            json!({"remot_url": "x"}),
+            json!({}),
+        ] {
+            let parsed = refusal(wrong.clone());
+            let checked = check(wrong).unwrap_err();
+            assert_eq!(parsed.split(" / ").next(), Some(checked.as_str()));
+        }
     }
 
     #[test]

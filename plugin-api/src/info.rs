@@ -44,7 +44,8 @@ pub struct FileInfo {
     /// When its content last changed, where the storage knows.
     #[serde(serialize_with = "rfc3339")]
     pub modified_at: Option<SystemTime>,
-    /// Whatever else the backend tells, by name.
+    /// Whatever else the backend tells, by name. `sha256`, where it is told, is that checksum of the content in lower-case
+    /// hexadecimal, as [`checksum`](crate::FileBackend::checksum) has it: whoever compares files need not ask for it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, String>,
 }

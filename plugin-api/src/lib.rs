@@ -31,6 +31,8 @@
 //! `{"backend": "memory"}` looks for. Put it into a directory that the host searches, and `f9 plugins` shows it. Nothing can
 //! link a `cdylib`, so tests stand inside it, as the one above does.
 //!
+//! `f9 plugins new NAME` writes such a crate, and the [guide] leads from there to a library that others install.
+//!
 //! # Options
 //!
 //! The keys of a connection are the fields of a struct, with their documentation for the user and their defaults. The two
@@ -113,6 +115,7 @@ mod content;
 mod context;
 mod entry;
 mod error;
+pub mod guide;
 mod info;
 mod manifest;
 mod options;
@@ -125,7 +128,7 @@ mod wire;
 
 pub use backend::{ChecksumAlgorithm, Entries, FileBackend, FileWriter, Reader};
 pub use capabilities::Capabilities;
-pub use config::{nearest, options_schema, parse_options};
+pub use config::{check_options, nearest, options_schema, parse_options};
 pub use content::Content;
 pub use context::Context;
 pub use error::{Error, ErrorKind, Result};
@@ -137,6 +140,10 @@ pub use secret::Secret;
 pub use sync::{Conflict, ConflictSide, SearchBackend, SearchHit, SyncFileBackend, SyncReport};
 
 pub use {bytes, bytes::Bytes, log, schemars, serde, serde_json};
+
+/// The source of the plugin on the front page: what `f9 plugins new` begins with.
+#[doc(hidden)]
+pub const EXAMPLE: &str = include_str!("../examples/memory.rs");
 
 #[doc(hidden)]
 pub mod __private {

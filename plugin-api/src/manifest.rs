@@ -2,9 +2,7 @@
 
 use f9_plugin_abi::{MANIFEST_FORMAT, VERSION};
 
-use crate::Capabilities;
-
-const TARGET: &str = env!("F9_TARGET");
+use crate::{Capabilities, boundary::TARGET};
 
 /// What the author's crate contributes to the manifest.
 #[derive(Debug, Clone, Copy)]

@@ -44,14 +44,14 @@ impl BackendPath {
     /// [`ErrorKind::InvalidPath`] for a `..` segment, a NUL, a backslash, a drive prefix (`C:`) or more than 4,095
     /// bytes.
     pub fn parse(text: &str) -> Result<Self> {
+        if is_plain(text) {
+            return Ok(Self(text.into()));
+        }
         if let Some(reason) = refusal(text) {
             return Err(Error::new(ErrorKind::InvalidPath, reason).at(text));
         }
-        let clean = |segment: &&str| !matches!(*segment, "" | ".");
-        if !text.is_empty() && text.split('/').all(|segment| clean(&segment)) {
-            return Ok(Self(text.into())); // as nearly all are: nothing to normalise
-        }
-        Ok(Self(text.split('/').filter(clean).collect::<Vec<_>>().join("/").into()))
+        let segments = text.split('/').filter(|segment| !matches!(*segment, "" | "."));
+        Ok(Self(segments.collect::<Vec<_>>().join("/").into()))
     }
 
     /// The path as text, without a leading `/`; empty for the root.
@@ -92,7 +92,8 @@ impl BackendPath {
                 .at("/")
                 .hint("name a file or directory below it"));
         }
-        Ok(self.0.rsplit_once('/').unwrap_or(("", &self.0)))
+        let slash = self.0.bytes().rposition(|byte| byte == b'/');
+        Ok(slash.map_or(("", &self.0), |slash| (&self.0[..slash], &self.0[slash + 1..])))
     }
 
     /// The path of `relative` below this one.
@@ -104,7 +105,11 @@ impl BackendPath {
         if self.is_root() {
             return Self::parse(relative);
         }
-        Self::parse(&format!("{self}/{relative}"))
+        let mut joined = String::with_capacity(self.0.len() + 1 + relative.len());
+        joined.push_str(&self.0);
+        joined.push('/');
+        joined.push_str(relative);
+        if is_plain(&joined) { Ok(Self(joined.into())) } else { Self::parse(&joined) }
     }
 
     /// Whether this is `ancestor` or lies below it.
@@ -112,6 +117,21 @@ impl BackendPath {
         let rest = self.0.strip_prefix(&*ancestor.0);
         ancestor.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     }
+}
+
+/// Whether `text` is surely a path as it stands. Nearly all are, and each crosses the boundary and is looked at on both
+/// sides: so this is quick, and leaves what has a name that begins with a dot, or begins like a drive, to a closer look.
+fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let ([first, rest @ ..], [.., last]) = (bytes, bytes) else { return false };
+    // Without a way out in the middle, so that the compiler takes many bytes at a time.
+    let is_unspeakable = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'\\'));
+    let has_odd_segment = bytes
+        .iter()
+        .zip(rest)
+        .fold(false, |found, (byte, next)| found | ((*byte == b'/') & matches!(next, b'/' | b'.')));
+    let is_odd = is_unspeakable || has_odd_segment || matches!(first, b'/' | b'.') || *last == b'/';
+    !is_odd && bytes.len() <= MAX_BYTES && rest.first() != Some(&b':')
 }
 
 /// Why `text` is no path, if it is none.
@@ -180,6 +200,12 @@ impl TryFrom<String> for BackendPath {
     }
 }
 
+impl From<BackendPath> for String {
+    fn from(path: BackendPath) -> Self {
+        path.0.into()
+    }
+}
+
 impl From<&Self> for BackendPath {
     fn from(path: &Self) -> Self {
         path.clone()
@@ -221,6 +247,25 @@ mod tests {
         ] {
             assert_eq!(BackendPath::parse(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn the_quick_look_lets_nothing_through_that_the_closer_one_refuses_or_mends() {
+        let parts = ["a", ".", "..", "", "c:", "a:b", "\\", "\0", ".a", "a.", "é", &"x".repeat(4095)];
+        let mut plain = 0;
+        for first in parts {
+            for second in parts {
+                for third in parts {
+                    let text = [first, second, third].join("/");
+                    for text in [&text, first, text.get(1..).unwrap_or_default()] {
+                        let clean = text.split('/').all(|segment| !matches!(segment, "" | "."));
+                        assert!(!is_plain(text) || (refusal(text).is_none() && clean), "{text:?}");
+                        plain += usize::from(is_plain(text));
+                    }
+                }
+            }
+        }
+        assert!(plain > 0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Between the types of the contract and those that cross the boundary: plain `From`, the same on both sides.
 
-use std::{collections::BTreeMap, error::Error as StdError, fmt};
+use std::{borrow::Cow, collections::BTreeMap, error::Error as StdError, fmt};
 
 use f9_plugin_abi::{
     AbiConflict, AbiConflictSide, AbiError, AbiErrorKind, AbiFileInfo, AbiFileKind, AbiOptions, AbiPair,
@@ -10,6 +10,7 @@ use f9_plugin_abi::{
 use crate::{
     BackendPath, ByteRange, Conflict, ConflictSide, CopyOptions, CreateOptions, DeleteOptions, Error,
     ErrorKind, FileInfo, FileKind, ListOptions, Result, SearchHit, SyncReport, UpdateMode,
+    boundary::text_from_abi,
 };
 
 impl From<Error> for AbiError {
@@ -28,15 +29,15 @@ impl From<Error> for AbiError {
 
 impl From<AbiError> for Error {
     fn from(wire: AbiError) -> Self {
-        let mut error = Self::new(ErrorKind::from_code(wire.kind.0), wire.message.as_str());
+        let mut error = Self::new(ErrorKind::from_code(wire.kind.0), text(&wire.message));
         if let ROption::RSome(path) = &wire.path {
-            error = error.at(path);
+            error = error.at(text(path));
         }
         if let ROption::RSome(hint) = &wire.hint {
-            error = error.hint(hint.as_str());
+            error = error.hint(text(hint));
         }
         for pair in &wire.context {
-            error = error.with(pair.name.as_str(), &pair.value);
+            error = error.with(text(&pair.name), text(&pair.value));
         }
         match Cause::chain(&wire.causes) {
             Some(cause) => error.caused_by(cause),
@@ -44,6 +45,14 @@ impl From<AbiError> for Error {
         }
     }
 }
+
+/// Text of the other side.
+fn text(wire: &RString) -> String {
+    text_from_abi(wire.as_rstr()).into_owned()
+}
+
+/// More causes than this are not told: a chain is walked, and dropped, step by step.
+const MAX_CAUSES: usize = 64;
 
 /// A cause that crossed the boundary: its text, and what caused it in turn.
 #[derive(Debug)]
@@ -54,7 +63,8 @@ struct Cause {
 
 impl Cause {
     fn chain(texts: &[RString]) -> Option<Box<Self>> {
-        texts.iter().rev().fold(None, |source, text| Some(Box::new(Self { text: text.to_string(), source })))
+        let nearest = texts.iter().take(MAX_CAUSES).rev();
+        nearest.fold(None, |source, wire| Some(Box::new(Self { text: text(wire), source })))
     }
 }
 
@@ -79,7 +89,7 @@ fn pairs(map: &BTreeMap<String, String>) -> RVec<AbiPair> {
 }
 
 fn map(pairs: &[AbiPair]) -> BTreeMap<String, String> {
-    pairs.iter().map(|pair| (pair.name.to_string(), pair.value.to_string())).collect()
+    pairs.iter().map(|pair| (text(&pair.name), text(&pair.value))).collect()
 }
 
 impl From<FileKind> for AbiFileKind {
@@ -107,7 +117,7 @@ impl From<AbiFileKind> for FileKind {
 impl From<FileInfo> for AbiFileInfo {
     fn from(info: FileInfo) -> Self {
         Self {
-            path: info.path.as_str().into(),
+            path: String::from(info.path).into(),
             kind: info.kind.into(),
             size: info.size,
             created_at: info.created_at.map(AbiTime::from).into(),
@@ -132,10 +142,13 @@ impl TryFrom<AbiFileInfo> for FileInfo {
 }
 
 /// A path that the other side tells of.
-fn their_path(text: &RString) -> Result<BackendPath> {
-    BackendPath::parse(text).map_err(|cause| {
-        Error::new(ErrorKind::Other, "the plugin answered a path that is none").caused_by(cause)
-    })
+fn their_path(wire: &RString) -> Result<BackendPath> {
+    let none =
+        |cause| Error::new(ErrorKind::Other, "the plugin answered a path that is none").caused_by(cause);
+    match text_from_abi(wire.as_rstr()) {
+        Cow::Borrowed(text) => BackendPath::parse(text).map_err(none),
+        Cow::Owned(text) => Err(none(Error::new(ErrorKind::InvalidPath, "it is not UTF-8").at(text))),
+    }
 }
 
 impl From<SyncReport> for AbiSyncReport {
@@ -147,7 +160,7 @@ impl From<SyncReport> for AbiSyncReport {
 
 impl From<AbiSyncReport> for SyncReport {
     fn from(wire: AbiSyncReport) -> Self {
-        Self::new(wire.sent, wire.received, wire.revision.into_option().map(String::from))
+        Self::new(wire.sent, wire.received, wire.revision.into_option().map(|revision| text(&revision)))
     }
 }
 
@@ -159,7 +172,7 @@ impl From<ConflictSide> for AbiConflictSide {
 
 impl From<AbiConflictSide> for ConflictSide {
     fn from(wire: AbiConflictSide) -> Self {
-        Self::new(wire.id, wire.size)
+        Self::new(text(&wire.id), wire.size)
     }
 }
 
@@ -182,7 +195,7 @@ impl TryFrom<AbiConflict> for Conflict {
 
     fn try_from(wire: AbiConflict) -> Result<Self> {
         let side = |side: ROption<AbiConflictSide>| side.into_option().map(ConflictSide::from);
-        let mut conflict = Self::new(their_path(&wire.path)?, wire.status);
+        let mut conflict = Self::new(their_path(&wire.path)?, text(&wire.status));
         conflict.base = side(wire.base);
         conflict.local = side(wire.local);
         conflict.remote = side(wire.remote);
@@ -205,7 +218,7 @@ impl TryFrom<AbiSearchHit> for SearchHit {
     type Error = Error;
 
     fn try_from(wire: AbiSearchHit) -> Result<Self> {
-        let mut hit = Self::new(their_path(&wire.path)?, wire.score, wire.snippet);
+        let mut hit = Self::new(their_path(&wire.path)?, wire.score, text(&wire.snippet));
         hit.attributes = map(&wire.attributes);
         Ok(hit)
     }

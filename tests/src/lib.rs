@@ -1,6 +1,7 @@
 //! What the tests of the assembled system share: where the plugins of this build are, the command line, fixtures.
 
 pub mod shell;
+pub mod snapshot;
 pub mod variant;
 
 use std::{

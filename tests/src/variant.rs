@@ -1,6 +1,7 @@
 //! Builds of the SDK and the host that differ from this one: other versions of the boundary, other compiler settings.
 
 use std::{
+    ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -90,12 +91,27 @@ impl Variant {
 
 /// Cargo in a directory outside this workspace, without a network, building beside this build.
 pub fn cargo(dir: &Path) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    outside(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()), dir)
+}
+
+/// A program that runs Cargo in a directory outside this workspace.
+pub fn outside(program: impl AsRef<OsStr>, dir: &Path) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(dir).env("CARGO_TARGET_DIR", nested()).env("CARGO_NET_OFFLINE", "true");
     // What this test was started with is not meant for others.
     for inherited in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WRAPPER"] {
         command.env_remove(inherited);
     }
+    command
+}
+
+/// Cargo in one of the plugins in `fixtures`, which are workspaces of their own. It takes the versions of this workspace's
+/// lock file, which are there already.
+pub fn cargo_in_fixture(fixture: &str, arguments: &[&str]) -> Command {
+    let there = repository().join("tests/fixtures").join(fixture);
+    fs::copy(repository().join("Cargo.lock"), there.join("Cargo.lock")).expect("Cargo.lock");
+    let mut command = cargo(&there);
+    command.args(arguments);
     command
 }
 

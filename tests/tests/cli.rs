@@ -83,7 +83,11 @@ fn the_everyday_life_of_a_file() {
 fn errors_are_one_line_with_a_code_of_their_own() {
     let root = Root::new();
     root.ok(["create", "dir/file", "x"]);
-    root.fails(["read", "nope"], 3, "nope: cannot read the file: there is nothing at this path");
+    root.fails(
+        ["read", "nope"],
+        3,
+        "nope: cannot read the file: there is nothing at this path; `f9 -c … ls -R` lists what is there",
+    );
     root.fails(
         ["read", "../x"],
         5,

@@ -126,6 +126,33 @@ fn a_secret_that_others_can_read_is_refused_with_what_to_type() {
 }
 
 #[test]
+fn the_file_says_where_more_plugins_are() {
+    let shell = Shell::new(&[]);
+    let write = |dirs: Value| {
+        let memory = json!({"memory": {"backend": "memory"}, "$plugin_dirs": dirs});
+        shell.write("connections.json", memory.to_string());
+        set_mode(&shell, 0o600);
+    };
+    write(json!([shell.path("none"), example_dir()]));
+    assert_eq!(shell.ok(["create", "memory:x", "1"]), "x: 1 byte\n");
+    assert_eq!(shell.ok(["-c", r#"{"backend": "memory"}"#, "create", "x", "1"]), "x: 1 byte\n");
+    assert!(shell.ok(["plugins"]).contains("memory"));
+    // They come after those that were named, and stay when the file is changed.
+    shell.ok(["connections", "add", "data", "local", "root=data"]);
+    assert_eq!(shell.ok(["create", "memory:y", "1"]), "y: 1 byte\n");
+    set_mode(&shell, 0o620);
+    let errors = shell.fails(["ls", "memory:"], 2);
+    assert!(errors.ends_with(&format!("; type `chmod go-w {}`\n", shell.config().display())), "{errors}");
+    write(json!(["plugins"]));
+    assert!(shell.fails(["ls", "memory:"], 2).contains("not written in full"));
+    // A connection of its own does without the file, whatever is wrong with that, but says so.
+    let here = json!({"backend": "local", "root": shell.path("data")}).to_string();
+    let output = shell.run(["-c", &here, "create", "x", "1"]);
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), "x: 1 byte\n"));
+    assert!(text(&output.stderr).starts_with("f9: warn: connections: "), "{}", text(&output.stderr));
+}
+
+#[test]
 fn a_host_opens_connections_by_name() {
     let shell = Shell::new(&["notes"]);
     let connections = Connections::load(shell.config()).unwrap();
@@ -178,11 +205,86 @@ fn a_connection_is_added_by_answers() {
 #[test]
 fn a_connection_is_added_from_json() {
     let shell = Shell::new(&["notes"]);
-    let site =
-        json!({"backend": "git", "remote_url": "https://example.com/site.git", "password": {"$env": "SITE"}});
+    let site = json!({
+        "backend": "git", "remote_url": "https://example.com/site.git", "path": "site", "password": {"$env": "SITE"},
+    });
     shell.ok(["-c", &site.to_string(), "connections", "add", "site"]);
     let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
     assert_eq!((&saved["site"], &saved["notes"]["backend"]), (&site, &json!("local")));
+}
+
+#[test]
+fn a_connection_is_added_from_arguments() {
+    let shell = Shell::new(&[]);
+    let git = [
+        "connections",
+        "add",
+        "site",
+        "git",
+        "remote_url=https://example.com/site.git",
+        "path=site",
+        "timeout=5",
+    ];
+    shell.ok(git);
+    shell.ok([
+        "connections",
+        "add",
+        "other",
+        "git",
+        "remote_url=x",
+        "path=y",
+        r#"password={"$env": "SITE"}"#,
+    ]);
+    let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
+    assert_eq!(
+        saved["site"],
+        json!({"backend": "git", "remote_url": "https://example.com/site.git", "path": "site", "timeout": 5})
+    );
+    assert_eq!(saved["other"]["password"], json!({"$env": "SITE"}));
+    for (option, words) in [
+        ("rot=x", "the plugin has no option `rot`; did you mean `root`?"),
+        ("zzzzzz=x", "it has create_root, durability, root"),
+        ("create_root=5", "expected true or false"),
+        ("root", "is written KEY=VALUE"),
+    ] {
+        let errors = shell.fails(["connections", "add", "x", "local", option], 2);
+        assert!(errors.contains(words), "{errors}");
+    }
+    let errors = shell.fails(["connections", "add", "x", "git", "path=x", "password=hunter2"], 2);
+    assert!(errors.contains("others can see the arguments") && !errors.contains("hunter2"), "{errors}");
+    // What is required and not given is asked for.
+    let output = shell.run_with_input(
+        ["connections", "add", "n", "local", "durability=fsync"],
+        b"data
+",
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn what_is_added_is_checked_unless_that_is_not_wanted() {
+    let shell = Shell::new(&[]);
+    for (connection, code, words) in [
+        (json!({"backend": "local", "rot": "x"}), 2, "did you mean `root`?"),
+        (json!({"backend": "local"}), 2, "lacks the key `root`"),
+        (
+            json!({"backend": "local", "root": "x", "create_root": "yes"}),
+            2,
+            "expected true or false, found a string",
+        ),
+        (json!({"backend": "git", "remote_url": "x", "path": "y", "password": 5}), 2, "expected a string"),
+        (json!({"backend": "missing"}), 8, "no plugin `missing`"),
+    ] {
+        let connection = connection.to_string();
+        let errors = shell.fails(["-c", &connection, "connections", "add", "x"], code);
+        assert!(errors.contains(words) && errors.ends_with("--no-check adds it as it is\n"), "{errors}");
+        assert_eq!(shell.ok(["connections", "list"]), "");
+        shell.ok(["-c", &connection, "connections", "add", "--no-check", "x"]);
+        shell.ok(["connections", "remove", "x"]);
+    }
+    // What a reference leads to is not looked up.
+    let later = json!({"backend": "local", "root": {"$env": "NOT_SET_YET"}}).to_string();
+    shell.ok(["-c", &later, "connections", "add", "later"]);
 }
 
 #[test]

@@ -35,6 +35,20 @@ fn an_operation_ends_with_ctrl_c() {
 }
 
 #[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_leaves_nothing() {
+    let shell = Shell::new(&["notes"]);
+    let command = shell.command(["create", "notes:big", "-"]);
+    let words = [command.get_program()].into_iter().chain(command.get_args());
+    let words: Vec<_> = words.map(|word| format!("'{}'", word.to_str().unwrap())).collect();
+    // In blocks of 512 or 1024 bytes.
+    let script = format!("ulimit -f 64; head -c 4000000 /dev/zero | {}", words.join(" "));
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).starts_with("f9: big: cannot create the file"), "{}", text(&output.stderr));
+    assert_eq!(std::fs::read_dir(shell.path("notes")).unwrap().count(), 0);
+}
+
+#[test]
 fn waiting_for_input_ends_with_ctrl_c_and_stores_nothing() {
     let shell = Shell::new(&["notes"]);
     let mut command = shell.command(["create", "notes:x", "-"]);
@@ -115,18 +129,6 @@ fn the_remote_and_conflicts_are_reached_by_name_or_connection() {
     assert_eq!(named(&["conflicts", "talk"]), ok(&["conflicts"]));
     let shell = Shell::new(&["notes"]);
     assert!(shell.fails(["search", "notes:", "x"], 5).contains("cannot be searched"));
-}
-
-#[test]
-fn every_shell_gets_its_completions() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
-        let output = f9().args(["completions", shell]).output().unwrap();
-        assert!(text(&output.stdout).contains("mirror"), "{shell}");
-    }
-    let script = text(&f9().args(["completions", "bash"]).output().unwrap().stdout).to_owned();
-    let asked = "COMP_WORDS=(f9 mir); COMP_CWORD=1; _f9 f9 mir f9; echo ${COMPREPLY[@]}";
-    let output = Command::new("bash").args(["-c", &format!("{script}\n{asked}")]).output().unwrap();
-    assert_eq!(text(&output.stdout), "mirror\n");
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn broken_off(files: u32, signal: &str) {
 }
 
 fn how_many() -> u32 {
-    if std::env::var_os("F9_FULL").is_some() { 10_000 } else { 300 }
+    if std::env::var_os("F9_FULL").is_some() { 2_000 } else { 300 }
 }
 
 #[test]

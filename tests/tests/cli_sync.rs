@@ -69,6 +69,25 @@ fn a_conflict_is_settled_with_a_file() {
 }
 
 #[test]
+fn a_file_with_conflict_markers_settles_nothing_unless_it_is_forced() {
+    let shell = disagreeing();
+    let half = shell.ok(["read", "ann:list.txt"]);
+    assert!(half.contains("<<<<<<< "), "{half}");
+    shell.write("half", &half);
+    let errors = shell.fails(["resolve", "ann:list.txt", "--with", "half"], 5);
+    assert!(errors.contains("there are conflict markers left; the conflict stays open"), "{errors}");
+    assert!(errors.contains("--force"), "{errors}");
+    assert_eq!(shell.read("ann/list.txt"), half);
+    assert_eq!(
+        shell.run_with_input(["resolve", "ann:list.txt", "--with", "-"], half.as_bytes()).status.code(),
+        Some(5)
+    );
+    assert!(shell.ok(["conflicts", "ann:"]).contains("list.txt"));
+    shell.ok(["resolve", "ann:list.txt", "--with", "half", "--force"]);
+    assert_eq!(concluded(&shell), half);
+}
+
+#[test]
 fn a_conflict_is_settled_in_an_editor() {
     let shell = disagreeing();
     // Nothing done, an editor that fails, and markers that are left: it stays open.

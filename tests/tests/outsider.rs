@@ -1,28 +1,17 @@
 //! A plugin of somebody else: a crate outside this workspace that depends on the SDK alone.
 
-use std::{fs, process::Command};
-
 use f9_host::{ErrorKind, FileBackend};
 use f9_plugin_api::conformance;
 use f9_tests::{
-    host_of, repository,
-    variant::{cargo, nested, run},
+    host_of,
+    variant::{cargo_in_fixture, nested, run},
 };
 use serde_json::json;
 use tempfile::TempDir;
 
-/// Runs Cargo where the plugin is. It takes the versions of this workspace's lock file, which are there already.
-fn cargo_there(arguments: &[&str]) -> Command {
-    let there = repository().join("tests/fixtures/outsider");
-    fs::copy(repository().join("Cargo.lock"), there.join("Cargo.lock")).unwrap();
-    let mut command = cargo(&there);
-    command.args(arguments);
-    command
-}
-
 #[test]
 fn it_builds_is_found_and_conforms() {
-    run(&mut cargo_there(&["build"]));
+    run(&mut cargo_in_fixture("outsider", &["build"]));
     let host = host_of(&[nested().join("debug")]);
     let parent = TempDir::new().unwrap();
     let documents = std::cell::Cell::new(0);
@@ -47,5 +36,5 @@ fn its_own_tests_pass() {
         eprintln!("skipped: builds the plugin once more, for its own tests; F9_FULL=1 does it");
         return;
     }
-    run(&mut cargo_there(&["test"]));
+    run(&mut cargo_in_fixture("outsider", &["test"]));
 }

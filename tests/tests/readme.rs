@@ -6,6 +6,8 @@ use std::{
     process::{Command, Stdio},
 };
 
+use f9_git_server::HttpServer;
+use f9_openai_server::{API_KEY, Server};
 use f9_tests::{example_dir, f9, plugin_dir, repository, text};
 use tempfile::TempDir;
 
@@ -44,24 +46,65 @@ fn every_connection_that_is_shown_names_a_plugin_of_this_project() {
     }
 }
 
-#[test]
-fn the_commands_print_what_is_shown() {
-    let directory = TempDir::new().unwrap();
-    fs::write(directory.path().join("shopping.txt"), "milk\nbutter\n").unwrap();
-    fs::create_dir(directory.path().join("src")).unwrap();
-    // The first block builds the project; `.ci/run` does what it says.
-    for block in &blocks(&readme(), "console")[1..] {
-        for session in block.split("$ ").skip(1) {
-            let (command, expected) = session.split_once('\n').unwrap();
-            let printed = shell(command, directory.path());
-            assert!(expected.is_empty() || printed == expected, "{command}: {printed}");
-        }
+/// The servers that the recipes name, on this machine.
+struct Servers {
+    git: HttpServer,
+    store: Server,
+}
+
+impl Servers {
+    /// `directory` gets the repository that is served.
+    fn start(directory: &Path) -> Self {
+        let repository = directory.join("served/team.git");
+        let mut git = Command::new("git");
+        git.args(["init", "--quiet", "--bare", "--initial-branch=main"]).arg(&repository);
+        assert!(git.status().unwrap().success());
+        let mut config = Command::new("git");
+        config.arg("-C").arg(&repository).args(["config", "http.receivepack", "true"]);
+        assert!(config.status().unwrap().success());
+        let git = HttpServer::start(&directory.join("served"), None, None);
+        Self { git, store: Server::start() }
+    }
+
+    /// The command as it is shown, but for where the servers are and what they want to be told.
+    fn here(&self, command: &str) -> String {
+        let store = format!("{} base_url={}", self.store.vector_store(), self.store.base_url());
+        command
+            .replace("https://git.example.com/team.git", &self.git.url("team.git"))
+            .replace("vector_store_id=vs_123", &format!("vector_store_id={store}"))
+            .replace("OPENAI_API_KEY=…", &format!("OPENAI_API_KEY={API_KEY}"))
     }
 }
 
-fn shell(command: &str, directory: &Path) -> String {
+#[test]
+fn the_commands_print_what_is_shown() {
+    let directory = TempDir::new().unwrap();
+    let servers = Servers::start(directory.path());
+    fs::write(directory.path().join("shopping.txt"), "milk\nbutter\n").unwrap();
+    fs::create_dir(directory.path().join("src")).unwrap();
+    // The first block builds the project; `.ci/run` does what it says.
+    let mut exports = String::new();
+    for block in &blocks(&readme(), "console")[1..] {
+        for session in format!("\n{block}").split("\n$ ").skip(1) {
+            let (command, expected) = session.split_once('\n').unwrap_or((session, ""));
+            let command = servers.here(command);
+            if command.starts_with("export ") {
+                exports.push_str(&format!("{command}; "));
+                continue;
+            }
+            let printed = shell(&exports, &command, directory.path());
+            let is_as_shown = printed.trim_end_matches('\n') == expected.trim_end_matches('\n');
+            assert!(expected.is_empty() || is_as_shown, "{command}: {printed}");
+        }
+    }
+    let found = shell(&exports, "f9 search docs: 'when is the rent due' -n 1", directory.path());
+    assert!(found.starts_with("lease.txt  "), "{found}");
+}
+
+/// What a command prints, after the exports before it.
+fn shell(exports: &str, command: &str, directory: &Path) -> String {
     let function = format!(
-        "f9() {{ {:?} --plugin-dir {:?} \"$@\"; }}; set -o pipefail; ",
+        "{exports}f9() {{ {:?} --plugin-dir {:?} \"$@\"; }}; set -o pipefail; ",
         f9().get_program(),
         plugin_dir()
     );

@@ -2,13 +2,18 @@
 
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand};
+use clap::{
+    ArgAction, Args as ClapArgs, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use clap_complete::Shell;
-use f9_host::ChecksumAlgorithm;
+use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName};
 
 use super::{
     connections::ConnectionsCommand,
+    live_check::LiveCheck,
     mirror::Mirror,
+    plugins::Plugins,
     transfer::{Copy, Move},
 };
 
@@ -19,8 +24,8 @@ Exit codes:
   0  done                     5    invalid operation or path
   1  any other error          6    conflict with the remote
   2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
-  3  not found                8    plugin (not found, refused, panicked)
-  4  already exists           9    cp, mv, mirror: done in part
+  3  not found                8    plugin (not found, refused, panicked, does not conform)
+  4  already exists           9    several things, done in part
                               130  interrupted by Ctrl-C
 
 Example:
@@ -39,9 +44,17 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 
-    /// Search for plugins here first; can be repeated. F9_PLUGIN_PATH adds more after these.
+    /// Search for plugins here first; can be repeated. F9_PLUGIN_PATH adds more after these, then the file of connections.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) plugin_dir: Vec<PathBuf>,
+
+    /// Load only the plugins that this lock holds, instead of those in plugins.lock beside the connections if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
+
+    /// Load this plugin although others than you and root can replace its file; can be repeated.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) allow_unsafe_permissions: Vec<PluginName>,
 
     /// Print JSON, one object a line; errors too, on stderr.
     #[arg(long, global = true)]
@@ -51,7 +64,7 @@ pub(crate) struct Args {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Show no progress and no summary; errors are still told.
+    /// Say nothing of what is done: no progress, no summary. Errors are still told.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -63,9 +76,22 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+impl Args {
+    /// Where the connections are or would be.
+    pub(crate) fn connections_file(&self) -> Option<PathBuf> {
+        self.config.clone().or_else(Connections::default_file)
+    }
+
+    /// Where the lock is or would be: named, or beside the connections.
+    pub(crate) fn lock_file(&self) -> Option<PathBuf> {
+        let beside = self.config.as_deref().map(|config| config.with_file_name("plugins.lock"));
+        self.lock.clone().or(beside).or_else(PluginLock::default_file)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Create a file, or with --dir a directory.
+    /// Create a file, empty if no content is given, or with --dir a directory.
     #[command(
         after_help = "Example:\n  f9 create notes:today.txt 'hello world'\n  tar c src | f9 create notes:src.tar -"
     )]
@@ -112,8 +138,8 @@ pub(crate) enum Command {
         #[arg(value_name = PATH, default_value = "/")]
         path: String,
     },
-    /// List what a pattern stands for: * and ? within a name, [a-z], ** for any directories.
-    #[command(after_help = "Example:\n  f9 glob 'notes:**/*.txt'")]
+    /// List what a pattern stands for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
+    #[command(after_help = "Example:\n  f9 glob 'notes:**/*.{txt,md}'")]
     Glob {
         #[arg(value_name = PATTERN)]
         pattern: String,
@@ -132,8 +158,8 @@ pub(crate) enum Command {
     Checksum {
         #[arg(value_name = PATH, required = true)]
         paths: Vec<String>,
-        /// One of sha256, sha512, blake3, md5.
-        #[arg(short, long, value_name = "NAME", default_value = "sha256")]
+        /// How they are computed.
+        #[arg(short, long, value_name = "NAME", default_value = "sha256", value_parser = algorithms())]
         algorithm: ChecksumAlgorithm,
     },
     /// Create a directory with its parents.
@@ -190,8 +216,11 @@ pub(crate) enum Command {
     /// Keep connections by name.
     #[command(subcommand)]
     Connections(ConnectionsCommand),
-    /// List the plugins that are found, and why a candidate is not usable.
-    Plugins,
+    /// Tell which plugins there are, and whether they can be trusted.
+    #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins list")]
+    Plugins(Plugins),
+    /// Check that files keep their bytes in a live OpenAI vector store, and that synchronising works.
+    LiveCheck(LiveCheck),
     /// Print what makes a shell complete this program's arguments.
     #[command(after_help = "Example:\n  f9 completions bash > ~/.local/share/bash-completion/completions/f9")]
     Completions { shell: Shell },
@@ -201,6 +230,12 @@ pub(crate) enum Command {
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },
+}
+
+/// A parser that knows the names, so that help, errors and completions list them.
+fn algorithms() -> impl TypedValueParser<Value = ChecksumAlgorithm> {
+    let names = ChecksumAlgorithm::ALL.map(ChecksumAlgorithm::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<ChecksumAlgorithm>())
 }
 
 const PATH: &str = "[NAME:]PATH";
@@ -247,6 +282,9 @@ pub(crate) struct Resolve {
     pub(crate) path: String,
     #[command(flatten)]
     pub(crate) side: Side,
+    /// Take the file though conflict markers are left in it.
+    #[arg(long, requires = "with")]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, ClapArgs)]

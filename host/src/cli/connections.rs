@@ -1,6 +1,6 @@
 //! The commands on named connections.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use f9_host::{
     Backend, Capabilities, Connection, Error, ErrorKind, FileBackend, Result,
     serde_json::{Map, Value, json},
@@ -9,6 +9,9 @@ use f9_host::{
 use super::{output::Output, prompt::Prompt, questions, session::Session};
 
 #[derive(Debug, Subcommand)]
+#[command(
+    after_help = "Example:\n  f9 connections add notes local root=/srv/notes\n  f9 ls notes:\n  f9 connections list"
+)]
 pub(crate) enum ConnectionsCommand {
     /// List them: name and backend.
     #[command(after_help = "Example:\n  f9 connections list")]
@@ -19,22 +22,31 @@ pub(crate) enum ConnectionsCommand {
     /// Open one, and tell what it can do.
     #[command(after_help = "Example:\n  f9 connections check notes")]
     Check { name: String },
-    /// Add one: asks for what the plugin wants to know, or takes it from -c.
+    /// Add one: takes what the plugin wants to know from the arguments, or from -c, or asks for it.
     #[command(
-        after_help = "Examples:\n  f9 connections add notes local\n  f9 -c '{\"backend\": \"local\", \"root\": \"/srv/notes\"}' connections add notes"
+        after_help = "It is checked against what the plugin says of its options; `f9 connections check` opens it.\n\nExamples:\n  f9 connections add notes local\n  f9 connections add notes local root=/srv/notes\n  f9 -c '{\"backend\": \"local\", \"root\": \"/srv/notes\"}' connections add notes"
     )]
-    Add {
-        name: String,
-        /// The plugin; asked for if it is missing.
-        #[arg(conflicts_with = "connection")]
-        backend: Option<String>,
-        /// Replace one that exists.
-        #[arg(long)]
-        overwrite: bool,
-    },
+    Add(Add),
     /// Forget one. What it led to stays as it is.
     #[command(after_help = "Example:\n  f9 connections remove notes")]
     Remove { name: String },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Add {
+    name: String,
+    /// The plugin; asked for if it is missing.
+    #[arg(conflicts_with = "connection")]
+    backend: Option<String>,
+    /// Options of the plugin. With any, no others are asked for but those that are required.
+    #[arg(value_name = "KEY=VALUE", conflicts_with = "connection")]
+    options: Vec<String>,
+    /// Replace one that exists.
+    #[arg(long)]
+    overwrite: bool,
+    /// Add it as it is, also without its plugin.
+    #[arg(long)]
+    no_check: bool,
 }
 
 pub(crate) fn run(command: &ConnectionsCommand, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -42,9 +54,7 @@ pub(crate) fn run(command: &ConnectionsCommand, session: &Session<'_>, output: &
         ConnectionsCommand::List => list(session, output),
         ConnectionsCommand::Show { name } => show(name, session, output),
         ConnectionsCommand::Check { name } => check(name, session, output),
-        ConnectionsCommand::Add { name, backend, overwrite } => {
-            add(name, backend.as_deref(), *overwrite, session, output)
-        }
+        ConnectionsCommand::Add(args) => add(args, session, output),
         ConnectionsCommand::Remove { name } => remove(name, session),
     }
 }
@@ -125,35 +135,43 @@ fn names(capabilities: Capabilities) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-fn add(
-    name: &str,
-    backend: Option<&str>,
-    overwrite: bool,
-    session: &Session<'_>,
-    output: &mut Output,
-) -> Result<()> {
-    let name = bare(name);
+fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    let name = bare(&args.name);
     let mut connections = session.connections_to_extend()?;
-    if !overwrite && connections.get(name).is_ok() {
+    if !args.overwrite && connections.get(name).is_ok() {
         return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a connection `{name}` already"))
             .at(connections.file().display())
+            .with("connection", name)
             .hint("choose another name, or replace it with --overwrite"));
     }
     let connection = match session.given_connection()? {
         Some(connection) => connection,
-        None => ask(backend, session)?,
+        None => ask(args, session)?,
     };
+    if !args.no_check {
+        check_options(&connection, session)?;
+    }
     connections.insert(name, connection)?;
     connections.save()?;
     let file = connections.file().display();
-    output.either(&json!({"name": name, "file": connections.file()}), format_args!("{name}: added to {file}"))
+    output
+        .summary(&json!({"name": name, "file": connections.file()}), format_args!("{name}: added to {file}"))
 }
 
-/// Asks for the backend, and for the keys that its plugin wants.
-fn ask(backend: Option<&str>, session: &Session<'_>) -> Result<Connection> {
+fn check_options(connection: &Connection, session: &Session<'_>) -> Result<()> {
+    let checked = session.plugin_of(connection).and_then(|plugin| plugin.check(connection));
+    checked.map_err(|error| {
+        let unchecked = "--no-check adds it as it is";
+        let hint = error.advice().map_or(unchecked.to_owned(), |advice| format!("{advice}; {unchecked}"));
+        error.hint(hint)
+    })
+}
+
+/// Asks for the backend, and for the keys that its plugin wants, as far as the arguments do not tell.
+fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
     let mut prompt = Prompt::new(session.cancel());
-    let backend = match backend {
-        Some(backend) => backend.to_owned(),
+    let backend = match &args.backend {
+        Some(backend) => backend.clone(),
         None => {
             let usable = session.host().plugins().into_iter().filter(|file| file.manifest.is_some());
             let names: Vec<_> = usable.map(|file| file.name).collect();
@@ -161,7 +179,10 @@ fn ask(backend: Option<&str>, session: &Session<'_>) -> Result<Connection> {
         }
     };
     let plugin = session.host().plugin(&backend.parse()?)?;
-    let mut options: Map<String, Value> = questions::ask_options(&plugin.schema()?, &mut prompt)?;
+    let schema = plugin.schema()?;
+    let given: Result<Map<_, _>> =
+        args.options.iter().map(|text| questions::parse_option(text, &schema)).collect();
+    let mut options = questions::ask_options(&schema, given?, &mut prompt)?;
     options.insert("backend".to_owned(), backend.into());
     Value::Object(options).try_into()
 }

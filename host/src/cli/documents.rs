@@ -6,11 +6,15 @@ use clap::{Command, CommandFactory};
 use clap_complete::Shell;
 use f9_host::{Error, ErrorKind, Result};
 
-use super::{args::Args, output::Output};
+use super::{args::Args, completion, output::Output};
 
 pub(crate) fn completions(shell: Shell, output: &mut Output) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Args::command(), "f9", &mut script);
+    match completion::script(shell) {
+        Some(asking) => script = asking?,
+        // Without what only the program knows: the script for PowerShell that asks for it runs what is typed.
+        None => clap_complete::generate(shell, &mut Args::command(), "f9", &mut script),
+    }
     output.copy_from(&mut script.as_slice())
 }
 
@@ -35,7 +39,7 @@ fn pages(command: &Command, name: &str, dir: &Path, output: &mut Output) -> Resu
             .at(file.display())
     })?;
     output.line(format_args!("{}", file.display()))?;
-    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help") {
+    for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
         pages(sub, &format!("{name}-{}", sub.get_name()), dir, output)?;
     }
     Ok(())

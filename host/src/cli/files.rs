@@ -24,10 +24,18 @@ pub(crate) fn create(args: &Create, session: &Session<'_>, output: &mut Output) 
     let place = session.place(&args.path)?;
     let options = CreateOptions::default().overwrite(args.overwrite);
     if args.dir {
-        return output.info(&FileBackend::create_dir(&*place.backend, &place.path, options)?);
+        return output.done(&FileBackend::create_dir(&*place.backend, &place.path, options)?);
+    }
+    if args.source.is_none() && stdin_holds_something() {
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "something is piped in, and nothing says to store it",
+        )
+        .at(&place.path)
+        .hint("add - to store standard input, or '' to create an empty file"));
     }
     let create = |content: Content<'_>| FileBackend::create(&*place.backend, &place.path, content, options);
-    output.info(&args.source.with_content(session, output, create)?)
+    output.done(&args.source.with_content(session, output, create)?)
 }
 
 pub(crate) fn mkdir(
@@ -39,13 +47,14 @@ pub(crate) fn mkdir(
     let options = CreateOptions::default().overwrite(parents);
     output.each(paths, |path, output| {
         let place = session.place(path)?;
-        output.info(&FileBackend::create_dir(&*place.backend, &place.path, options)?)
+        output.done(&FileBackend::create_dir(&*place.backend, &place.path, options)?)
     })
 }
 
 pub(crate) fn read(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(path)?;
-    let inner = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL)?;
+    let opened = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL);
+    let inner = opened.map_err(|error| place.explain(error.at(&place.path)))?;
     let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
     output.copy_from(&mut reader).map_err(|error| error.at(&place.path))
 }
@@ -60,17 +69,20 @@ pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) 
     }
     let mode = if args.append { UpdateMode::Append } else { UpdateMode::Replace };
     let update = |content: Content<'_>| FileBackend::update(&*place.backend, &place.path, content, mode);
-    output.info(&args.source.with_content(session, output, update)?)
+    let updated = args.source.with_content(session, output, update);
+    output.done(&updated.map_err(|error| place.explain(error))?)
 }
 
 pub(crate) fn delete(path: &str, recursive: bool, session: &Session<'_>) -> Result<()> {
     let place = session.place(path)?;
-    FileBackend::delete(&*place.backend, &place.path, DeleteOptions::default().recursive(recursive))
+    let options = DeleteOptions::default().recursive(recursive);
+    FileBackend::delete(&*place.backend, &place.path, options).map_err(|error| place.explain(error))
 }
 
 pub(crate) fn info(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(path)?;
-    output.details(&FileBackend::info(&*place.backend, &place.path)?)
+    let info = FileBackend::info(&*place.backend, &place.path);
+    output.details(&info.map_err(|error| place.explain(error))?)
 }
 
 pub(crate) fn ls(
@@ -112,6 +124,26 @@ impl Source {
         let what = if is_stdin { "standard input".into() } else { file.to_string_lossy() };
         store(Content::reader(&mut Watched::new(source, output.progress(), what, None)))
     }
+}
+
+/// Whether standard input is a pipe, or a file with content: what is in it would be lost on who does not read it.
+#[cfg(unix)]
+fn stdin_holds_something() -> bool {
+    use rustix::fs::{FileType, fstat};
+
+    match fstat(rustix::stdio::stdin()) {
+        Err(_) => false, // it is closed
+        Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Fifo | FileType::Socket => true,
+            FileType::RegularFile => stat.st_size > 0,
+            _ => false,
+        },
+    }
+}
+
+#[cfg(not(unix))]
+fn stdin_holds_something() -> bool {
+    !io::stdin().is_terminal()
 }
 
 /// A file of the shell's, or standard input for `-`.

@@ -13,15 +13,12 @@ use f9_host::{
 };
 
 use super::{
-    failure::exit_code,
+    failure::{PARTIAL, exit_code},
     output::Output,
     progress::{Progress, percent},
     session::Session,
     sizes::{clock, human},
 };
-
-/// The exit code of work on many files of which some failed.
-const PARTIAL: u8 = 9;
 
 #[derive(Debug, Args)]
 #[command(

@@ -1,10 +1,13 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 
 mod args;
+mod completion;
 mod connections;
 mod documents;
 mod failure;
 mod files;
+mod live_check;
+mod markers;
 mod mirror;
 mod output;
 mod plugins;
@@ -18,10 +21,13 @@ mod survey;
 mod sync;
 mod transfer;
 
-use std::{env, ffi::OsString, process::ExitCode};
+use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
-use f9_host::{ErrorKind, Host, Result, log::LevelFilter};
+use f9_host::{
+    CancelToken, Connections, ErrorKind, Host, Result,
+    log::{self, LevelFilter},
+};
 
 use args::{Args, Command};
 use output::Output;
@@ -31,6 +37,9 @@ use stop::Stop;
 
 /// Runs the command line of this process.
 pub(crate) fn run() -> ExitCode {
+    if let Some(code) = completion::answer() {
+        return code;
+    }
     let words: Vec<OsString> = env::args_os().collect();
     let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
@@ -42,7 +51,7 @@ pub(crate) fn run() -> ExitCode {
         Ok(stop) => stop,
         Err(error) => return output.fail(&error),
     };
-    let session = Session::new(host(&args, &stop, &progress), &args, stop.token().clone());
+    let session = Session::new(host(&args, stop.token(), &progress), &args, stop.token().clone());
     match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
         Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
@@ -75,13 +84,15 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
         Command::Connections(command) => connections::run(command, session, output),
-        Command::Plugins => plugins::list(session.host(), output),
+        Command::Plugins(command) => plugins::run(command, session, output),
+        Command::LiveCheck(check) => live_check::run(check, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),
         Command::Man { dir } => documents::manual(dir, output),
     }
 }
 
-fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
+/// A host as the arguments want it, whose operations stop at `cancel`.
+fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     let level = match args.verbose {
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
@@ -91,12 +102,43 @@ fn host(args: &Args, stop: &Stop, progress: &Progress) -> Host {
     let mut builder = Host::builder()
         .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
-        .cancel_token(stop.token().clone());
-    for dir in &args.plugin_dir {
+        .cancel_token(cancel.clone());
+    let of_connections = dirs_of_connections(args, progress);
+    for dir in args.plugin_dir.iter().cloned().chain(plugin_path()).chain(of_connections) {
         builder = builder.plugin_dir(dir);
     }
-    for dir in env::var_os("F9_PLUGIN_PATH").iter().flat_map(env::split_paths) {
-        builder = builder.plugin_dir(dir);
+    for name in &args.allow_unsafe_permissions {
+        builder = builder.allow_unsafe_permissions(name.clone());
+    }
+    // One that was named has to be there; whatever lies in the place for it counts, be it readable or not.
+    let is_there = |file: &PathBuf| {
+        let looked = file.symlink_metadata();
+        args.lock.is_some() || !looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    if let Some(file) = args.lock_file().filter(is_there) {
+        builder = builder.lock_file(file);
     }
     builder.build()
+}
+
+/// The directories that the file of connections names. What is wrong with that file is told here where nothing else of it
+/// is needed.
+fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
+    let is_not_needed = args.connection.is_some() || matches!(args.command, Command::Plugins(_));
+    match args.connections_file().map(Connections::load) {
+        Some(Ok(connections)) => connections.plugin_dirs().to_owned(),
+        Some(Err(error)) if is_not_needed && !error.is_not_found() => {
+            let mut record = log::Record::builder();
+            let record = record.level(log::Level::Warn).target("connections");
+            let what = "no directories of plugins are taken from this file";
+            output::log(&record.args(format_args!("{error}; {what}")).build(), args.json, progress);
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The directories of `F9_PLUGIN_PATH`.
+fn plugin_path() -> Vec<PathBuf> {
+    env::var_os("F9_PLUGIN_PATH").iter().flat_map(env::split_paths).collect()
 }

@@ -7,15 +7,15 @@ use std::{
 };
 
 use f9_host::{
-    BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, PluginDir, PluginFile, Result,
-    SearchHit, SyncReport, log,
+    BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, Result, SearchHit, SyncReport,
+    log,
     serde_json::{self, Value, json},
 };
 use serde::Serialize;
 
 use super::{
     args::Args,
-    failure::{advice, error_json, exit_code, is_broken_pipe},
+    failure::{PARTIAL, advice, error_json, exit_code, is_broken_pipe},
     progress::Progress,
     sizes::human,
     stop::INTERRUPTED,
@@ -29,7 +29,6 @@ pub(crate) struct Output {
     /// The exit code, if it is another than that of success.
     ending: Option<u8>,
     stdout: BufWriter<Stdout>,
-    stdout_is_terminal: bool,
     paint_stdout: bool,
     paint_stderr: bool,
     progress: Progress,
@@ -37,19 +36,21 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(args: &Args, progress: Progress) -> Self {
-        let stdout_is_terminal = io::stdout().is_terminal();
-        let paint = wants_colours() && !args.json;
+        let paint = !args.json;
         Self {
             json: args.json,
             verbose: args.verbose > 0,
             quiet: args.quiet,
             ending: None,
             stdout: BufWriter::new(io::stdout()),
-            stdout_is_terminal,
-            paint_stdout: paint && stdout_is_terminal,
-            paint_stderr: paint && io::stderr().is_terminal(),
+            paint_stdout: paint && io::stdout().is_terminal() && wants_colours(),
+            paint_stderr: paint && paints_stderr(),
             progress,
         }
+    }
+
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -99,12 +100,13 @@ impl Output {
     }
 
     /// Does the same with each. What fails is told and does not keep the rest from being done; the exit code is that of
-    /// the first failure.
+    /// the first failure if nothing was done, else that of work done in part.
     pub(crate) fn each<T>(
         &mut self,
         items: &[T],
         mut work: impl FnMut(&T, &mut Self) -> Result<()>,
     ) -> Result<()> {
+        let (mut is_any_done, mut first_failure) = (false, None);
         for item in items {
             match work(item, self) {
                 Ok(()) => {}
@@ -118,7 +120,12 @@ impl Output {
                     self.tell(&error);
                 }
             }
+            // What is work on many files itself has told its failures, and has left its code here.
+            let code = self.ending.take();
+            is_any_done |= code.is_none_or(|code| code == PARTIAL);
+            first_failure = first_failure.or(code);
         }
+        self.ending = first_failure.map(|code| if is_any_done { PARTIAL } else { code });
         Ok(())
     }
 
@@ -145,15 +152,17 @@ impl Output {
             line.push_str(error.message());
         }
         line.extend(advice(error).map(|advice| format!("; {advice}")));
-        let program = paint("f9:", RED, self.paint_stderr);
-        to_stderr(format_args!("{program} {}", one_line(&line)));
+        error_line(&line, self.paint_stderr);
         for cause in error.causes().filter(|_| self.verbose) {
             to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
     }
 
-    /// A file that was created or changed.
-    pub(crate) fn info(&mut self, info: &FileInfo) -> Result<()> {
+    /// A file that was created or changed, unless nobody wants to know.
+    pub(crate) fn done(&mut self, info: &FileInfo) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
         if self.json {
             return self.json_line(info);
         }
@@ -231,17 +240,19 @@ impl Output {
         path: &BackendPath,
         dry_run: bool,
     ) -> Result<()> {
-        if self.json {
-            return self.json_line(value);
+        if self.quiet {
+            return Ok(());
         }
-        if self.verbose || (dry_run && !self.quiet) {
+        if self.json {
+            self.json_line(value)?;
+        } else if self.verbose || dry_run {
             self.progress.clear();
             self.line(format_args!("{action:<7}  {}", one_line(path.as_str())))?;
-            if self.stdout_is_terminal {
-                self.stdout.flush().map_err(output_failed)?;
-            }
+        } else {
+            return Ok(());
         }
-        Ok(())
+        // Told when it happens: whoever listens may want to act on it.
+        self.stdout.flush().map_err(output_failed)
     }
 
     /// What was done, unless nobody wants to know.
@@ -249,9 +260,20 @@ impl Output {
         if self.quiet { Ok(()) } else { self.either(value, text) }
     }
 
+    /// A line for those who want to know everything.
+    pub(crate) fn verbose(&mut self, text: std::fmt::Arguments<'_>) -> Result<()> {
+        if self.verbose { self.line(text) } else { Ok(()) }
+    }
+
     /// An object for programs, or text for people.
     pub(crate) fn either(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
         if self.json { self.json_line(value) } else { self.line(text) }
+    }
+
+    /// The same, now: it is some time until the next.
+    pub(crate) fn at_once(&mut self, value: &Value, text: std::fmt::Arguments<'_>) -> Result<()> {
+        self.either(value, text)?;
+        self.stdout.flush().map_err(output_failed)
     }
 
     pub(crate) fn hit(&mut self, hit: &SearchHit) -> Result<()> {
@@ -264,7 +286,11 @@ impl Output {
         self.line(format_args!("  {}", one_line(&snippet)))
     }
 
+    /// What went to the remote and came from it, unless nobody wants to know.
     pub(crate) fn report(&mut self, report: &SyncReport) -> Result<()> {
+        if self.quiet {
+            return Ok(());
+        }
         if self.json {
             return self.json_line(report);
         }
@@ -290,40 +316,6 @@ impl Output {
         ))
     }
 
-    pub(crate) fn plugin(&mut self, file: &PluginFile) -> Result<()> {
-        if self.json {
-            return self.json_line(file);
-        }
-        // Whatever a file that was not even run says of itself stays on its line.
-        let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
-        match (&file.manifest, &file.refusal) {
-            (Some(manifest), _) => {
-                let line = format!("{name} {}: {}", manifest.version, manifest.description);
-                self.line(format_args!("{}", one_line(&line)))?;
-                self.line(format_args!("  {path} [{}]", one_line(&manifest.capabilities.join(", "))))
-            }
-            (None, refusal) => {
-                let why = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
-                let remedy = refusal.as_ref().map(|refusal| refusal.code.remedy()).unwrap_or_default();
-                self.line(format_args!("{name}: not usable: {}", one_line(&why)))?;
-                self.line(format_args!("  {path}; {remedy}"))
-            }
-        }
-    }
-
-    /// The directories that were searched, where that is of interest.
-    pub(crate) fn plugin_dirs(&mut self, dirs: &[PluginDir], nothing_found: bool) -> Result<()> {
-        if self.json || !(self.verbose || nothing_found) {
-            return Ok(());
-        }
-        self.line(format_args!("{}searched:", if nothing_found { "no plugin found; " } else { "" }))?;
-        for dir in dirs {
-            let problem = dir.problem.as_ref().map(|problem| format!(" ({problem})")).unwrap_or_default();
-            self.line(format_args!("  {}{problem}", one_line(&dir.path.display().to_string())))?;
-        }
-        Ok(())
-    }
-
     /// A file's content, as it is.
     pub(crate) fn copy_from(&mut self, reader: &mut dyn Read) -> Result<()> {
         let mut buffer = vec![0; 256 << 10];
@@ -335,7 +327,8 @@ impl Output {
         }
     }
 
-    fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
+    /// An object for programs.
+    pub(crate) fn json_line(&mut self, value: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(value).map_err(not_json)?;
         self.line(format_args!("{text}"))
     }
@@ -356,6 +349,19 @@ fn bytes(count: u64) -> String {
 /// Text in a colour of the terminal's.
 fn paint(text: &str, colour: &str, wanted: bool) -> String {
     if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// An error on stderr, in a line of its own, before there is an [`Output`].
+pub(crate) fn complain(line: &str) {
+    error_line(line, paints_stderr());
+}
+
+fn error_line(line: &str, wanted: bool) {
+    to_stderr(format_args!("{} {}", paint("f9:", RED, wanted), one_line(line)));
+}
+
+fn paints_stderr() -> bool {
+    io::stderr().is_terminal() && wants_colours()
 }
 
 /// Whether terminals may be painted on, as <https://no-color.org> has it.

@@ -1,27 +1,65 @@
 //! From a plugin's schema to questions, and from answers to options.
 
 use f9_host::{
-    Error, ErrorKind, Result,
+    Error, ErrorKind, Result, nearest,
     serde_json::{self, Map, Value},
 };
 
 use super::prompt::Prompt;
 
-/// Asks for every key of a schema: what is required first. An empty answer leaves an optional key out.
-pub(crate) fn ask_options(schema: &Value, prompt: &mut Prompt) -> Result<Map<String, Value>> {
+/// Reads `KEY=VALUE`, as the schema has it.
+pub(crate) fn parse_option(text: &str, schema: &Value) -> Result<(String, Value)> {
+    let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message);
+    let Some((key, answer)) = text.split_once('=') else {
+        // It is not repeated: it may be a secret in the wrong place.
+        return Err(invalid(
+            "an option of a plugin is written KEY=VALUE; there is no = in this one".to_owned(),
+        )
+        .hint("write for instance root=/srv/notes"));
+    };
+    let known = schema["properties"].as_object();
+    let Some(property) = known.and_then(|known| known.get(key)) else {
+        let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
+        let near = nearest(key, names()).map(|near| format!("did you mean `{near}`?"));
+        return Err(invalid(format!("the plugin has no option `{key}`"))
+            .with("key", key)
+            .hint(near.unwrap_or_else(|| format!("it has {}", names().collect::<Vec<_>>().join(", ")))));
+    };
+    let value = parse(key, answer, property)?;
+    if is_secret(property) && value.is_string() {
+        let message = format!("the key `{key}` is secret, and others can see the arguments of a program");
+        return Err(invalid(message).with("key", key).hint(format!(
+            r#"say where it is kept: {key}='{{"$env": "NAME"}}' or {key}='{{"$file": "/path"}}'"#
+        )));
+    }
+    Ok((key.to_owned(), value))
+}
+
+/// Asks for every key of a schema: what is required first. An empty answer leaves an optional key out. Where some are
+/// given, only those that are required are asked for.
+pub(crate) fn ask_options(
+    schema: &Value,
+    given: Map<String, Value>,
+    prompt: &mut Prompt,
+) -> Result<Map<String, Value>> {
     let required: Vec<&str> =
         schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let properties = schema["properties"].as_object();
     let optional = properties.into_iter().flat_map(Map::keys).map(String::as_str);
     let optional: Vec<_> = optional.filter(|key| !required.contains(key)).collect();
-    let mut options = Map::new();
+    let is_asked_for_all = given.is_empty();
+    let mut options = given;
     for key in &required {
+        if options.contains_key(*key) {
+            continue;
+        }
         let value = ask(key, &schema["properties"][*key], true, prompt)?;
         options.extend(value.map(|value| ((*key).to_owned(), value)));
     }
-    if !optional.is_empty() {
-        prompt.tell("Optional; an empty answer leaves the default:");
+    if optional.is_empty() || !is_asked_for_all {
+        return Ok(options);
     }
+    prompt.tell("Optional; an empty answer leaves the default:");
     for key in optional {
         let value = ask(key, &schema["properties"][key], false, prompt)?;
         options.extend(value.map(|value| (key.to_owned(), value)));
@@ -131,6 +169,15 @@ fn choices(property: &Value) -> Vec<String> {
     let listed = property["enum"].as_array().into_iter().flatten().chain([&property["const"]]);
     let own = listed.filter_map(Value::as_str).map(str::to_owned);
     own.chain(alternatives(property).flat_map(choices)).collect()
+}
+
+/// The values that a property may have, where they are only a few.
+pub(crate) fn few_values(property: &Value) -> Vec<String> {
+    let choices = choices(property);
+    if choices.is_empty() && types(property) == ["boolean"] {
+        return vec!["true".to_owned(), "false".to_owned()];
+    }
+    choices
 }
 
 fn is_secret(property: &Value) -> bool {

@@ -8,7 +8,8 @@ use std::{
 };
 
 use f9_host::{
-    Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, Host, Plugin, Result,
+    Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, FileBackend, Host,
+    ListOptions, Plugin, Result, nearest,
 };
 
 use super::args::Args;
@@ -26,6 +27,8 @@ pub(crate) struct Session<'a> {
 pub(crate) struct Place {
     pub(crate) backend: Rc<Backend>,
     pub(crate) path: BackendPath,
+    /// What is typed before a path in the same backend: `NAME:`, or nothing with `-c`.
+    prefix: String,
     /// Whether the path was written with a `/` at its end, so that it can only be a directory.
     pub(crate) is_dir: bool,
 }
@@ -39,6 +42,19 @@ impl<'a> Session<'a> {
         &self.host
     }
 
+    /// What was typed.
+    pub(crate) fn args(&self) -> &Args {
+        self.args
+    }
+
+    /// Where the lock is or would be.
+    pub(crate) fn lock_file(&self) -> Result<PathBuf> {
+        self.args.lock_file().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidConnection, "there is no place for the lock: HOME is not set")
+                .hint("name the file with --lock FILE")
+        })
+    }
+
     /// Asks whether to stop: between the steps of whatever takes longer than a moment.
     pub(crate) fn cancel(&self) -> &CancelToken {
         &self.cancel
@@ -46,12 +62,12 @@ impl<'a> Session<'a> {
 
     /// What an argument means: `NAME:path`, or with `-c` a path as it is.
     pub(crate) fn place(&self, text: &str) -> Result<Place> {
-        let (backend, path) = match (&self.args.connection, text.split_once(':')) {
-            (Some(given), _) => (self.on_the_fly(given)?, text),
-            (None, Some((name, path))) if is_name(name) => (self.named(name)?, path),
+        let (backend, path, prefix) = match (&self.args.connection, text.split_once(':')) {
+            (Some(given), _) => (self.on_the_fly(given)?, text, String::new()),
+            (None, Some((name, path))) if is_name(name) => (self.named(name)?, path, format!("{name}:")),
             (None, _) => return Err(self.no_connection(text)),
         };
-        Ok(Place { backend, path: BackendPath::parse(path)?, is_dir: path.ends_with('/') })
+        Ok(Place { backend, path: BackendPath::parse(path)?, prefix, is_dir: path.ends_with('/') })
     }
 
     /// The backend that a command without a path works on: `NAME:`, or the one of `-c`.
@@ -97,7 +113,7 @@ impl<'a> Session<'a> {
 
     /// The connection of `-c`.
     pub(crate) fn given_connection(&self) -> Result<Option<Connection>> {
-        self.args.connection.as_deref().map(parse_connection).transpose()
+        self.args.connection.as_deref().map(|given| self.parse_connection(given)).transpose()
     }
 
     /// The plugin that opens a connection.
@@ -111,7 +127,7 @@ impl<'a> Session<'a> {
 
     fn on_the_fly(&self, given: &str) -> Result<Rc<Backend>> {
         // No name is empty, so this is none's place.
-        self.open_once("", || self.host.open(parse_connection(given)?))
+        self.open_once("", || self.host.open(self.parse_connection(given)?))
     }
 
     fn open_once(&self, name: &str, open: impl FnOnce() -> Result<Backend>) -> Result<Rc<Backend>> {
@@ -125,14 +141,83 @@ impl<'a> Session<'a> {
 
     fn no_connection(&self, text: &str) -> Error {
         let error = Error::new(ErrorKind::InvalidConnection, "there is no connection");
-        let names = self.connections().map(|connections| connections.iter().count()).unwrap_or_default();
-        if names > 0 && !text.is_empty() {
-            let path = text.trim_start_matches('/');
-            return error.at(text).hint(format!(
-                "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
-            ));
+        let names = self.names();
+        if names.is_empty() || text.is_empty() {
+            return error.hint(r#"say what to open: -c '{"backend": "local", "root": "data"}', -c @FILE, or a NAME:path after `f9 connections add NAME`"#);
         }
-        error.hint(r#"say what to open: -c '{"backend": "local", "root": "data"}', -c @FILE, or a NAME:path after `f9 connections add NAME`"#)
+        let path = text.trim_start_matches('/');
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        match nearest(first, names.iter().map(String::as_str)) {
+            Some(near) => error.at(text).hint(format!("did you mean `{near}:{rest}`?")),
+            None => error.at(text).hint(format!(
+                "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
+            )),
+        }
+    }
+
+    /// Every name, as far as they can be read: for hints.
+    fn names(&self) -> Vec<String> {
+        let names = |connections: &Connections| connections.iter().map(|(name, _)| name.to_owned()).collect();
+        self.connections().map(names).unwrap_or_default()
+    }
+
+    fn parse_connection(&self, given: &str) -> Result<Connection> {
+        match given.strip_prefix('@') {
+            Some(json) if json.trim_start().starts_with('{') => Err(Error::new(
+                ErrorKind::InvalidConnection,
+                "after @ comes the name of a file, not the connection itself",
+            )
+            .hint("leave out the @")),
+            Some(file) => connection_file(Path::new(file))?.parse(),
+            None if given.contains(['{', '[', '"']) => given.parse(),
+            None => Err(self.no_json(given)),
+        }
+    }
+
+    /// What `-c` was given is a name, or the name of a file. It is not repeated: it may be a key in the wrong place.
+    fn no_json(&self, given: &str) -> Error {
+        let message = "-c takes a JSON object, or @ and the name of a file with one; this is neither";
+        let error = Error::new(ErrorKind::InvalidConnection, message);
+        let name = given.split(':').next().unwrap_or_default();
+        if let Some(near) = nearest(name, self.names().iter().map(String::as_str)) {
+            return error
+                .hint(format!("without -c, write `{near}:PATH` for what the connection `{near}` holds"));
+        }
+        if Path::new(given).is_file() {
+            return error.hint("put an @ before the name of a file");
+        }
+        error.hint(r#"write for instance -c '{"backend": "local", "root": "data"}'"#)
+    }
+}
+
+impl Place {
+    /// Says what else there is, where there is nothing at this path.
+    pub(crate) fn explain(&self, error: Error) -> Error {
+        let is_here = error.path() == Some(self.path.as_str());
+        if !error.is_not_found() || !is_here || error.advice().is_some() {
+            return error;
+        }
+        match (self.nearest_path(), self.prefix.as_str()) {
+            (Some(near), prefix) => error.hint(format!("did you mean `{prefix}{near}`?")),
+            (None, "") => error.hint("`f9 -c … ls -R` lists what is there"),
+            (None, prefix) => error.hint(format!("`f9 ls -R {prefix}` lists what is there")),
+        }
+    }
+
+    /// What is there and has nearly the name of the first thing on the way to this path that is not.
+    fn nearest_path(&self) -> Option<BackendPath> {
+        let mut missing = self.path.clone();
+        loop {
+            let parent = missing.parent()?;
+            match FileBackend::list(&*self.backend, &parent, ListOptions::default()) {
+                Err(error) if error.is_not_found() => missing = parent,
+                listed => {
+                    let there: Vec<_> = listed.ok()?.flatten().map(|info| info.path).collect();
+                    let near = nearest(missing.name()?, there.iter().filter_map(BackendPath::name))?;
+                    return parent.join(near).ok();
+                }
+            }
+        }
     }
 }
 
@@ -146,18 +231,6 @@ fn default_file() -> Result<PathBuf> {
         Error::new(ErrorKind::InvalidConnection, "there is no place for named connections: HOME is not set")
             .hint("name the file with --config FILE")
     })
-}
-
-fn parse_connection(given: &str) -> Result<Connection> {
-    match given.strip_prefix('@') {
-        Some(json) if json.trim_start().starts_with('{') => Err(Error::new(
-            ErrorKind::InvalidConnection,
-            "after @ comes the name of a file, not the connection itself",
-        )
-        .hint("leave out the @")),
-        Some(file) => connection_file(Path::new(file))?.parse(),
-        None => given.parse(),
-    }
 }
 
 fn connection_file(file: &Path) -> Result<String> {

@@ -2,10 +2,10 @@
 
 use std::{
     io::{self, IsTerminal, Read},
-    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -39,9 +39,10 @@ impl Stop {
         ctrlc::set_handler(move || on_interrupt.interrupt()).map_err(|error| {
             Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for Ctrl-C: {error}"))
         })?;
+        survive_file_size_limit()?;
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
-            thread::spawn(move || on_timeout.end_after(timeout));
+            start(move || on_timeout.end_after(timeout));
         }
         Ok(stop)
     }
@@ -71,7 +72,7 @@ impl Stop {
         self.cancel.cancel();
         if self.interrupted.swap(true, Ordering::SeqCst) {
             super::prompt::restore_echo();
-            process::exit(INTERRUPTED.into());
+            exit_now(INTERRUPTED);
         }
         if io::stderr().is_terminal() {
             to_stderr(format_args!("\nf9: stopping; Ctrl-C again ends at once"));
@@ -85,8 +86,39 @@ impl Stop {
         thread::sleep(GRACE);
         super::prompt::restore_echo();
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
-        process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
+        exit_now(super::failure::exit_code(ErrorKind::Timeout));
     }
+}
+
+/// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
+fn start(work: impl FnOnce() + Send + 'static) {
+    let (starting, started) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        drop(starting);
+        work();
+    });
+    let _ = started.recv(); // that there is nobody left to send is the message
+}
+
+/// Ends the program as it is: a library that never finishes loading holds a lock that an orderly end has to take.
+fn exit_now(code: u8) -> ! {
+    #[cfg(unix)]
+    signal_hook::low_level::exit(code.into());
+    #[cfg(not(unix))]
+    std::process::exit(code.into())
+}
+
+/// Where files may only become so large (`ulimit -f`), writing more is to be an error, and not the end of the program.
+#[cfg(unix)]
+fn survive_file_size_limit() -> Result<()> {
+    // Who handles the signal gets the error; nobody looks at the flag.
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn survive_file_size_limit() -> Result<()> {
+    Ok(())
 }
 
 fn out_of_time(timeout: Duration) -> Error {

@@ -59,7 +59,7 @@ pub(crate) fn glob(pattern: &str, session: &Session<'_>, output: &mut Output) ->
 
 pub(crate) fn du(path: &str, depth: Option<usize>, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(path)?;
-    let info = place.backend.info(&place.path)?;
+    let info = place.backend.info(&place.path).map_err(|error| place.explain(error))?;
     if !info.is_dir() {
         return usage(&place.path, 1, info.size, output);
     }
@@ -103,7 +103,8 @@ pub(crate) fn checksum(
 ) -> Result<()> {
     output.each(paths, |path, output| {
         let place = session.place(path)?;
-        let checksum = FileBackend::checksum(&*place.backend, &place.path, algorithm)?;
+        let checksum = FileBackend::checksum(&*place.backend, &place.path, algorithm);
+        let checksum = checksum.map_err(|error| place.explain(error))?;
         let value = json!({"path": place.path, "algorithm": algorithm.as_str(), "checksum": checksum});
         output.either(&value, format_args!("{checksum}  {}", one_line(path)))
     })
@@ -126,7 +127,8 @@ pub(crate) fn entries(
     output: &mut Output,
 ) -> Result<Vec<FileInfo>> {
     let mut infos = Vec::new();
-    for entry in FileBackend::list(&*place.backend, &place.path, options)? {
+    let listed = FileBackend::list(&*place.backend, &place.path, options);
+    for entry in listed.map_err(|error| place.explain(error))? {
         session.cancel().check()?;
         match entry {
             Ok(info) => infos.push(info),

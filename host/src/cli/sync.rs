@@ -1,6 +1,6 @@
 //! The commands on what a remote has, and on conflicts with it.
 
-use std::{env, fs, path::Path, process::Command};
+use std::{env, fs, io::Read, path::Path, process::Command};
 
 use f9_host::{
     Backend, BackendPath, Bytes, Content, Error, ErrorKind, FileBackend, FileInfo, Result, serde_json,
@@ -9,8 +9,9 @@ use f9_host::{
 use super::{
     args::{Resolve, Search, Side},
     files::open_source,
+    markers::WithoutMarkers,
     output::Output,
-    session::Session,
+    session::{Place, Session},
 };
 
 pub(crate) fn push(
@@ -42,15 +43,27 @@ pub(crate) fn conflicts(name: Option<&str>, session: &Session<'_>, output: &mut 
 
 pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(&args.path)?;
+    settle(args, &place, session, output).map_err(|error| match error.path() {
+        Some(path) if error.is_not_found() && path == place.path.as_str() => {
+            error.hint("`f9 conflicts` lists the open ones")
+        }
+        _ => error,
+    })
+}
+
+fn settle(args: &Resolve, place: &Place, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let sync = place.backend.sync_backend()?;
     match &args.side {
         side if side.local => sync.conflict_accept_local(&place.path),
         side if side.remote => sync.conflict_accept_remote(&place.path),
         Side { with: Some(file), .. } => {
             let mut source = open_source(file, session.cancel())?;
-            output.info(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
+            if !args.force {
+                source = Box::new(WithoutMarkers::new(source));
+            }
+            output.done(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
         }
-        _ => output.info(&resolve_by_editing(&place.backend, &place.path)?),
+        _ => output.done(&resolve_by_editing(&place.backend, &place.path)?),
     }
 }
 
@@ -58,9 +71,7 @@ pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output
 fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<FileInfo> {
     let sync = backend.sync_backend()?;
     if !sync.conflict_report()?.iter().any(|conflict| conflict.path == *path) {
-        return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
-            .at(path)
-            .hint("`f9 conflicts` lists them"));
+        return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path").at(path));
     }
     let before = match FileBackend::read(backend, path) {
         Err(error) if error.is_not_found() => Bytes::new(), // deleted here
@@ -95,19 +106,9 @@ fn edit(file: &Path) -> Result<Vec<u8>> {
             format!("the editor `{}` ended with {status}; the conflict stays open", editor.display());
         return Err(Error::new(ErrorKind::Other, message).hint("set VISUAL or EDITOR to an editor"));
     }
-    let content = fs::read(file)?;
-    if has_conflict_markers(&content) {
-        let message = "there are conflict markers left; the conflict stays open";
-        return Err(Error::new(ErrorKind::InvalidOperation, message)
-            .hint("edit it again, and take out the lines with <<<<<<<, ======= and >>>>>>>"));
-    }
+    let mut content = Vec::new();
+    WithoutMarkers::new(fs::File::open(file)?).read_to_end(&mut content)?;
     Ok(content)
-}
-
-/// Lines that start and end a conflict in git's way of writing one.
-fn has_conflict_markers(content: &[u8]) -> bool {
-    let has_line = |marker: &[u8]| content.split(|&byte| byte == b'\n').any(|line| line.starts_with(marker));
-    has_line(b"<<<<<<< ") && has_line(b">>>>>>> ")
 }
 
 pub(crate) fn search(args: &Search, session: &Session<'_>, output: &mut Output) -> Result<()> {

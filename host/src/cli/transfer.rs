@@ -2,8 +2,9 @@
 
 use clap::Args;
 use f9_host::{
-    BackendPath, ByteRange, Capabilities, Content, CopyOptions, CreateOptions, DeleteOptions, Error,
-    ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result, Tree,
+    BackendPath, ByteRange, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions,
+    DeleteOptions, Error, ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result,
+    Tree,
 };
 
 use super::{
@@ -15,11 +16,16 @@ use super::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  f9 cp notes:today.txt backup:\n  f9 cp -r notes:2026 backup:notes")]
+#[command(
+    after_help = "With -r, what is there already with the same content is left alone: after a broken run, run it again.\n\nExamples:\n  f9 cp notes:today.txt backup:\n  f9 cp -r notes:2026 backup:notes"
+)]
 pub(crate) struct Copy {
-    /// What is copied, and last where to: a directory that exists, or a path that ends with /, takes it in.
-    #[arg(value_name = "[NAME:]PATH", num_args = 2.., required = true)]
-    paths: Vec<String>,
+    /// What is copied.
+    #[arg(value_name = "[NAME:]FROM")]
+    from: String,
+    /// More of it, and last where to: a directory that exists, or a path that ends with /, takes it in.
+    #[arg(value_name = "[NAME:]TO", required = true)]
+    others: Vec<String>,
     /// Directories too, with all they hold.
     #[arg(short, long)]
     recursive: bool,
@@ -33,60 +39,69 @@ pub(crate) struct Copy {
     after_help = "From one connection to another it copies, and then deletes what was copied.\n\nExample:\n  f9 mv notes:today.txt notes:2026/may.txt"
 )]
 pub(crate) struct Move {
-    /// What is moved, and last where to: a directory that exists, or a path that ends with /, takes it in.
-    #[arg(value_name = "[NAME:]PATH", num_args = 2.., required = true)]
-    paths: Vec<String>,
+    /// What is moved.
+    #[arg(value_name = "[NAME:]FROM")]
+    from: String,
+    /// More of it, and last where to: a directory that exists, or a path that ends with /, takes it in.
+    #[arg(value_name = "[NAME:]TO", required = true)]
+    others: Vec<String>,
     /// Replace files that exist.
     #[arg(long)]
     overwrite: bool,
 }
 
 pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let (sources, destination) = places(&args.paths, session)?;
+    let (sources, destination) = places(&args.from, &args.others, session)?;
     output.each(&sources, |source, output| {
-        let info = source.backend.info(&source.path)?;
+        let info = source.backend.info(&source.path).map_err(|error| source.explain(error))?;
         let to = target(source, &destination, sources.len() > 1)?;
         if !info.is_dir() {
+            if args.recursive && is_there((source, &info), &destination, &to)? {
+                return Ok(());
+            }
             let info = copy_file((source, &info), &destination, &to, args.overwrite, session, output)?;
-            return output.info(&info);
+            return output.done(&info);
         }
         if !args.recursive {
             return Err(Error::new(ErrorKind::IsADirectory, "it is a directory")
                 .at(&source.path)
                 .hint("copy it with all it holds: cp -r"));
         }
-        copy_tree(source, &destination, &to, args.overwrite, session, output).map(drop)
+        let existing = if args.overwrite { Existing::CompareChecksum } else { Existing::RefuseDifferent };
+        copy_tree(source, &destination, &to, existing, session, output).map(drop)
     })
 }
 
 pub(crate) fn mv(args: &Move, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let (sources, destination) = places(&args.paths, session)?;
+    let (sources, destination) = places(&args.from, &args.others, session)?;
     output.each(&sources, |source, output| {
         source.path.split()?; // the root stays where it is
-        let info = source.backend.info(&source.path)?;
+        let info = source.backend.info(&source.path).map_err(|error| source.explain(error))?;
         let to = target(source, &destination, sources.len() > 1)?;
         let same_backend = std::rc::Rc::ptr_eq(&source.backend, &destination.backend);
         if same_backend && source.path == to {
-            return output.info(&info); // onto itself: nothing changes
+            return output.done(&info); // onto itself: nothing changes
         }
         if same_backend && source.backend.own_capabilities().contains(Capabilities::RENAME) {
             let options = CopyOptions::default().overwrite(args.overwrite);
-            return output.info(&FileBackend::rename(&*source.backend, &source.path, &to, options)?);
+            return output.done(&FileBackend::rename(&*source.backend, &source.path, &to, options)?);
         }
         if info.is_dir() {
-            return move_tree(source, &destination, &to, args.overwrite, session, output);
+            // Never left alone because it is the same: it may be the same file, which is deleted next.
+            let existing = if args.overwrite { Existing::Replace } else { Existing::Refuse };
+            return move_tree(source, &destination, &to, existing, session, output);
         }
         let moved = copy_file((source, &info), &destination, &to, args.overwrite, session, output)?;
         delete_unchanged(source, &info)?;
-        output.info(&moved)
+        output.done(&moved)
     })
 }
 
-fn places(paths: &[String], session: &Session<'_>) -> Result<(Vec<Place>, Place)> {
-    let (last, sources) = paths.split_last().ok_or_else(|| {
+fn places(from: &String, others: &[String], session: &Session<'_>) -> Result<(Vec<Place>, Place)> {
+    let (last, more) = others.split_last().ok_or_else(|| {
         Error::new(ErrorKind::InvalidOperation, "there is no destination").hint("name it last")
     })?;
-    let sources: Result<_> = sources.iter().map(|text| session.place(text)).collect();
+    let sources: Result<_> = [from].into_iter().chain(more).map(|text| session.place(text)).collect();
     Ok((sources?, session.place(last)?))
 }
 
@@ -106,6 +121,23 @@ fn target(source: &Place, destination: &Place, several: bool) -> Result<BackendP
         Some(name) if is_dir || destination.is_dir => destination.path.join(name),
         _ => Ok(destination.path.clone()),
     }
+}
+
+/// Whether the destination has the same content already, as after an earlier run.
+fn is_there((source, info): (&Place, &FileInfo), destination: &Place, to: &BackendPath) -> Result<bool> {
+    if std::rc::Rc::ptr_eq(&source.backend, &destination.backend) && source.path == *to {
+        return Ok(false); // that is the file itself
+    }
+    let there = match destination.backend.info(to) {
+        Err(error) if error.is_not_found() => return Ok(false),
+        there => there?,
+    };
+    if !there.is_file() || there.size != info.size {
+        return Ok(false);
+    }
+    let algorithm = ChecksumAlgorithm::default();
+    let here = source.backend.checksum(&source.path, algorithm)?;
+    Ok(here == destination.backend.checksum(to, algorithm)?)
 }
 
 fn copy_file(
@@ -135,11 +167,10 @@ fn copy_tree(
     source: &Place,
     destination: &Place,
     to: &BackendPath,
-    overwrite: bool,
+    existing: Existing,
     session: &Session<'_>,
     output: &mut Output,
 ) -> Result<bool> {
-    let existing = if overwrite { Existing::Replace } else { Existing::Refuse };
     let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
     let from = Tree { backend: &*source.backend, path: &source.path };
     let destination = Tree { backend: &*destination.backend, path: to };
@@ -153,7 +184,7 @@ fn move_tree(
     source: &Place,
     destination: &Place,
     to: &BackendPath,
-    overwrite: bool,
+    existing: Existing,
     session: &Session<'_>,
     output: &mut Output,
 ) -> Result<()> {
@@ -161,7 +192,7 @@ fn move_tree(
     let options = ListOptions::default().recursive(true);
     let entries: Result<Vec<_>> = FileBackend::list(&*source.backend, &source.path, options)?.collect();
     let mut entries = entries?;
-    if !copy_tree(source, destination, to, overwrite, session, output)? {
+    if !copy_tree(source, destination, to, existing, session, output)? {
         return Ok(()); // has been told, and nothing is deleted
     }
     entries.sort_by(|a, b| b.path.cmp(&a.path));

@@ -145,8 +145,17 @@ pub enum Existing {
     CompareSize,
     /// It is replaced.
     Replace,
+    /// It is left alone if size and SHA-256 checksum are those of the source, else a failure, and stays as it is.
+    RefuseDifferent,
     /// It is a failure, and stays as it is.
     Refuse,
+}
+
+impl Existing {
+    /// Whether nothing at the destination is replaced.
+    fn refuses(self) -> bool {
+        matches!(self, Self::RefuseDifferent | Self::Refuse)
+    }
 }
 
 /// Which of the two an error is about; errors carry it as the fact `side`.

@@ -198,7 +198,7 @@ impl<'a> Run<'a> {
             self.tell(MirrorEvent::Same { path: to, size: there.size });
             return Ok(());
         }
-        if there.is_some() && self.options.existing == Existing::Refuse {
+        if there.is_some() && self.options.existing.refuses() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something at this path already")
                 .at(to)
                 .with("side", Side::Destination));
@@ -217,20 +217,23 @@ impl<'a> Run<'a> {
             Existing::Replace | Existing::Refuse => Ok(false),
             _ if here.size != there.size => Ok(false),
             Existing::CompareSize => Ok(true),
-            Existing::CompareChecksum => {
-                let wanted = self.checksum(self.source, &here.path).map_err(at(&here.path, Side::Source))?;
-                let present = self
-                    .checksum(self.destination, &there.path)
-                    .map_err(at(&there.path, Side::Destination))?;
+            Existing::CompareChecksum | Existing::RefuseDifferent => {
+                let wanted = self.checksum(self.source, here).map_err(at(&here.path, Side::Source))?;
+                let present =
+                    self.checksum(self.destination, there).map_err(at(&there.path, Side::Destination))?;
                 Ok(wanted == present)
             }
         }
     }
 
-    fn checksum(&self, tree: Tree<'_>, path: &BackendPath) -> Result<String> {
-        match tree.backend.checksum(path, ChecksumAlgorithm::Sha256) {
+    /// What the listing told, or else what the backend or the content tells.
+    fn checksum(&self, tree: Tree<'_>, info: &FileInfo) -> Result<String> {
+        if let Some(told) = info.attributes.get("sha256") {
+            return Ok(told.clone());
+        }
+        match tree.backend.checksum(&info.path, ChecksumAlgorithm::Sha256) {
             Err(error) if error.kind() == ErrorKind::Unsupported => {
-                stand_in::checksum(tree.backend, path, ChecksumAlgorithm::Sha256, &self.options.cancel)
+                stand_in::checksum(tree.backend, &info.path, ChecksumAlgorithm::Sha256, &self.options.cancel)
             }
             answer => answer,
         }
@@ -240,7 +243,7 @@ impl<'a> Run<'a> {
     fn copy(&self, from: &BackendPath, to: &BackendPath) -> Result<u64> {
         let reader = self.source.backend.open_read(from, ByteRange::ALL).map_err(at(from, Side::Source))?;
         let mut reader = Passing { reader, count: 0, failed: false, run: self };
-        let options = CreateOptions::default().overwrite(self.options.existing != Existing::Refuse);
+        let options = CreateOptions::default().overwrite(!self.options.existing.refuses());
         let stored = self.destination.backend.create(to, Content::reader(&mut reader), options);
         let (count, failed) = (reader.count, reader.failed);
         let side = if failed { Side::Source } else { Side::Destination };

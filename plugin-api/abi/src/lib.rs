@@ -27,7 +27,27 @@
 //! 2. Raise the *minor* version of this crate: the host compares it to know which of the two sides is the older.
 //! 3. Update `tests/layout.rs`, which pins sizes, field counts and method names to the version.
 //!
-//! A method is deprecated by saying so in its documentation; it stays callable until the next major version.
+//! What a caller needs to know of a new method is said in the documentation of `FileBackend` in `f9-plugin-api`, which is
+//! versioned by itself: a method of the SDK that hosts can do without needs no change here (`command` carries JSON).
+//!
+//! # How it shrinks
+//!
+//! A method or field is deprecated by saying so in its documentation, with what replaces it. Hosts of the same major version
+//! go on calling it for plugins that have nothing else, plugins go on answering it, and the SDK does both for its authors.
+//! It is removed with the next major version, never before. A major version is for what cannot be had by growing: a host of
+//! the new one that is to load plugins of the old one keeps this crate of the old version beside the new one, with an adapter.
+//!
+//! # What judges
+//!
+//! - `tests/layout.rs` holds every type that crosses, and every method with its types, to what was released
+//!   (`tests/abi-1.0.txt`).
+//! - A golden library of each released minor version is kept as it was built (`tests/golden` of the repository). Every
+//!   later host has to load it and run it through the suite. Where a change and a golden library disagree, the library is
+//!   right: plugins like it are in use.
+//! - Builds of the next minor version, of another major version, with a changed type, and with another layout of Rust's own
+//!   types are made from edited copies of the sources, and meet this one.
+//! - `abi_stable` is required in one exact version: two builds must check layouts by the same code. Another version of it
+//!   is another major version of this crate, unless its author says that its types are the same.
 //!
 //! # Rules of the boundary
 //!

@@ -122,20 +122,43 @@ impl Case {
         self.rule
     }
 
+    /// The capability that a backend declares for this case to be about it.
+    pub const fn declared(&self) -> Option<Capabilities> {
+        if let Applies::Declared(needed) = self.applies { Some(needed) } else { None }
+    }
+
+    /// The capability that a backend does not declare for this case to be about it.
+    pub const fn undeclared(&self) -> Option<Capabilities> {
+        if let Applies::Undeclared(bit) = self.applies { Some(bit) } else { None }
+    }
+
     /// Runs this case on a backend with a fresh, empty root.
     pub fn run(&self, open: impl Fn() -> Box<dyn FileBackend>) -> Verdict {
-        let ran = catch_unwind(AssertUnwindSafe(|| {
+        caught(|| {
             let backend = open();
-            if let Some(reason) = self.applies.reason_to_skip(backend.capabilities()) {
-                return Verdict::Skipped(reason);
+            match self.applies.reason_to_skip(backend.capabilities()) {
+                Some(reason) => Verdict::Skipped(reason),
+                None => self.verdict_on(&*backend),
             }
-            match (self.check)(&Subject(&*backend)) {
-                Ok(()) => Verdict::Passed,
-                Err(failure) => Verdict::Failed(failure.seen),
-            }
-        }));
-        ran.unwrap_or_else(|panic| Verdict::Failed(format!("a panic: {}", panic_text(&*panic))))
+        })
     }
+
+    /// The same whatever the backend declares: to see whether what is not declared works.
+    pub fn run_regardless(&self, open: impl Fn() -> Box<dyn FileBackend>) -> Verdict {
+        caught(|| self.verdict_on(&*open()))
+    }
+
+    fn verdict_on(&self, backend: &dyn FileBackend) -> Verdict {
+        match (self.check)(&Subject(backend)) {
+            Ok(()) => Verdict::Passed,
+            Err(failure) => Verdict::Failed(failure.seen),
+        }
+    }
+}
+
+fn caught(body: impl FnOnce() -> Verdict) -> Verdict {
+    catch_unwind(AssertUnwindSafe(body))
+        .unwrap_or_else(|panic| Verdict::Failed(format!("a panic: {}", panic_text(&*panic))))
 }
 
 impl fmt::Debug for Case {

@@ -1,20 +1,14 @@
 //! The suite catches backends that break the contract: each mutant is a conforming backend with one operation changed,
 //! and the case that is about the broken rule has to fail.
 
-mod content;
-mod create;
-mod mutant;
-mod optional;
-mod streams;
-mod tree;
+mod kinds;
 
 use f9_plugin_api::conformance::{self, Case, Verdict};
 
-use mutant::{Mutant, Row};
-
-fn rows() -> Vec<Row> {
-    [create::mutants(), content::mutants(), tree::mutants(), streams::mutants(), optional::mutants()].concat()
-}
+use kinds::{
+    mutant::{Mutant, RIGHT, Row},
+    rows,
+};
 
 #[test]
 fn every_mutant_is_caught_by_the_case_about_it() {
@@ -43,5 +37,5 @@ fn every_case_has_a_mutant_that_it_has_to_catch() {
 
 #[test]
 fn unchanged_the_mutant_conforms() {
-    conformance::run(|| Box::new(Mutant::new(mutant::RIGHT))).assert();
+    conformance::run(|| Box::new(Mutant::new(RIGHT))).assert();
 }

@@ -1,6 +1,9 @@
 //! The service's operations, one method each.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use f9_http::{
     Body, Client, ClientOptions, Method, Request, Response, RetryPolicy, StatusCode, Url, parse_url,
@@ -11,6 +14,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     failure::{Failure, Refusal, is_final},
     options::{OpenAiOptions, Purpose},
+    pace::Limits,
     random,
     types::{File, Hit, Page, ParsedContent, StoreFile},
 };
@@ -19,6 +23,9 @@ pub(crate) type Attributes = Map<String, Value>;
 
 /// The most that one answer may hold: a part is at most 1 MiB, and its armour with overlapping chunks under 4.
 const ANSWER_MAX: usize = 64 << 20;
+
+/// The vendor's own server.
+const ORIGINAL: &str = "api.openai.com";
 
 /// Entries of one page of the store's listing, which the service allows at most.
 const PAGE: &str = "100";
@@ -38,6 +45,7 @@ pub(crate) struct Api {
     purpose: Purpose,
     timeout: Duration,
     retry: RetryPolicy,
+    limits: Limits,
 }
 
 /// From which end a listing is read.
@@ -71,8 +79,10 @@ impl Api {
         connecting.ca_bundle.clone_from(&options.ca_bundle);
         connecting.proxy.clone_from(&options.proxy);
         connecting.inactivity_timeout = timeout;
+        let is_original = base.host_str() == Some(ORIGINAL);
         Ok(Self {
             client: Client::new(&connecting, context)?,
+            limits: Limits::of(options, is_original),
             base,
             store: options.vector_store_id.clone(),
             key: options.api_key.clone(),
@@ -86,22 +96,33 @@ impl Api {
 
     /// Whether this is the vendor's own service.
     pub(crate) fn is_original(&self) -> bool {
-        self.base.host_str() == Some("api.openai.com")
+        self.base.host_str() == Some(ORIGINAL)
     }
 
     /// Uploads a file. A repetition after a lost answer can leave a second one of the same name, attached to nothing.
     pub(crate) fn upload(&self, filename: &str, content: &[u8]) -> Result<File, Failure> {
+        self.upload_as(self.purpose.as_str(), filename, "text/plain", content)
+    }
+
+    /// Uploads a file of any purpose.
+    pub(crate) fn upload_as(
+        &self,
+        purpose: &str,
+        filename: &str,
+        content_type: &str,
+        content: &[u8],
+    ) -> Result<File, Failure> {
         let boundary = format!("f9-{:016x}{:016x}", random(), random());
         let head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{}\r\n\
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\n{purpose}\r\n\
              --{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{filename}\"\r\n\
-             Content-Type: text/plain\r\n\r\n",
-            self.purpose.as_str(),
+             Content-Type: {content_type}\r\n\r\n",
         );
         let form = [head.as_bytes(), content, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
         let kind = format!("multipart/form-data; boundary={boundary}");
         let url = self.url(&["files"]);
-        self.json(Request::post(url, &kind, Body::Bytes(form.into())), "a file")
+        let request = Request::post(url, &kind, Body::Bytes(form.into()));
+        self.json(request.pace(self.limits.uploads.clone()), "a file")
     }
 
     /// Puts an uploaded file into the store. Doing so again replaces.
@@ -116,7 +137,8 @@ impl Api {
             let sizes = json!({"max_chunk_size_tokens": 4096, "chunk_overlap_tokens": 512});
             body["chunking_strategy"] = json!({"type": "static", "static": sizes});
         }
-        self.json(self.post(&["vector_stores", &self.store, "files"], &body), "a file of the store")
+        let request = self.post(&["vector_stores", &self.store, "files"], &body);
+        self.json(request.pace(self.limits.writes.clone()), "a file of the store")
     }
 
     /// A file of the store, and how long the service wants to be left alone before it is asked again.
@@ -160,8 +182,8 @@ impl Api {
     }
 
     /// Uploaded files of a purpose, attached or not.
-    pub(crate) fn list_files(&self, purpose: Purpose, after: Option<&str>) -> Result<Page<File>, Failure> {
-        let query = [("purpose", Some(purpose.as_str())), ("limit", Some(FILES_PAGE)), ("after", after)];
+    pub(crate) fn list_files(&self, purpose: &str, after: Option<&str>) -> Result<Page<File>, Failure> {
+        let query = [("purpose", Some(purpose)), ("limit", Some(FILES_PAGE)), ("after", after)];
         self.json(self.get_url(with_query(self.url(&["files"]), &query)), "a page of the uploaded files")
     }
 
@@ -182,17 +204,42 @@ impl Api {
 
     /// What the service made of a file's text, in parts that may overlap.
     pub(crate) fn parsed_content(&self, file: &str) -> Result<Vec<String>, Failure> {
-        let url = self.url(&["vector_stores", &self.store, "files", file, "content"]);
-        let what = "the parsed content of a file";
-        let first: ParsedContent = self.json(self.get_url(url.clone()), what)?;
-        let mut parts = first.data;
-        if let Some(token) = first.next_page.filter(|_| first.has_more) {
-            // How to ask for the next page is not documented. Whether this is right the checksum tells.
-            let second: ParsedContent =
-                self.json(self.get_url(with_query(url, &[("page", Some(&token))])), what)?;
-            parts.extend(second.data);
+        let mut page = self.parsed_page(file, None)?;
+        let mut parts = page.data;
+        // How to ask for the next page is not documented. Whether this is right the checksum tells.
+        let mut tokens = HashSet::new();
+        while page.has_more
+            && let Some(token) = page.next_page.take()
+            && tokens.insert(token.clone())
+        {
+            page = self.parsed_page(file, Some(("page", &token)))?;
+            parts.append(&mut page.data);
+            if parts.iter().map(|part| part.text.len()).sum::<usize>() > ANSWER_MAX {
+                return Err(
+                    Error::new(ErrorKind::RemoteRefused, "the parsed content of a file has no end").into()
+                );
+            }
         }
         Ok(parts.into_iter().map(|part| part.text).collect())
+    }
+
+    /// One page of the text that the service made of a file.
+    pub(crate) fn parsed_page(
+        &self,
+        file: &str,
+        next: Option<(&str, &str)>,
+    ) -> Result<ParsedContent, Failure> {
+        let mut url = self.url(&["vector_stores", &self.store, "files", file, "content"]);
+        if let Some((parameter, token)) = next {
+            url = with_query(url, &[(parameter, Some(token))]);
+        }
+        self.json(self.get_url(url), "the parsed content of a file")
+    }
+
+    /// Asks for the store without saying which version of the API is meant.
+    pub(crate) fn ask_without_beta(&self) -> Result<(), Failure> {
+        let url = with_query(self.url(&["vector_stores", &self.store, "files"]), &[("limit", Some("1"))]);
+        self.send_plain(self.get_url(url)).map(drop)
     }
 
     /// What of the store fits a query best.
@@ -236,15 +283,19 @@ impl Api {
     }
 
     fn send(&self, mut request: Request<'_>) -> Result<Response, Failure> {
+        if request.url().path().contains("/vector_stores") {
+            request = request.header("openai-beta", "assistants=v2");
+        }
+        self.send_plain(request)
+    }
+
+    fn send_plain(&self, mut request: Request<'_>) -> Result<Response, Failure> {
         request = request.bearer(&self.key).timeout(Some(self.timeout)).retry(self.retry);
         if let Some(organization) = &self.organization {
             request = request.header("openai-organization", organization);
         }
         if let Some(project) = &self.project {
             request = request.header("openai-project", project);
-        }
-        if request.url().path().contains("/vector_stores") {
-            request = request.header("openai-beta", "assistants=v2");
         }
         let start = Instant::now();
         let call = format!("{} {}", request.method(), request.url().path());

@@ -16,11 +16,12 @@ use crate::{
     index::Node,
     info::{describe_node, list},
     options::OpenAiOptions,
-    read,
+    present::{Present, check_free},
+    probe, read,
     remove::remove,
     store::{Store, already_exists, check_way, find, find_file, not_a_directory},
     sweep,
-    write::{Present, Upload, check_free},
+    write::Upload,
 };
 
 /// How much of a reader is taken at once.
@@ -142,8 +143,9 @@ impl FileBackend for OpenAi {
         match name {
             "orphans" => sweep::orphans(&self.0, arguments),
             "sweep" => sweep::sweep(&self.0, arguments),
+            "probe" => probe::probe(&self.0, arguments),
             _ => Err(Error::unsupported(&format!("the command `{name}`"))
-                .hint("the commands are `orphans` and `sweep`")),
+                .hint("the commands are `orphans`, `sweep` and `probe`")),
         }
     }
 

@@ -28,6 +28,7 @@
 //! | `timeout` | seconds | 600 | How long one request may take, its retries included. |
 //! | `index_timeout` | seconds | 300 | How long the service may take to index what was written. |
 //! | `max_retries` | number | 2 | How often a failed request is repeated, where a repetition can help. |
+//! | `writes_per_minute` | number | 300 at `api.openai.com`, elsewhere none | How many new entries a minute the service takes for this store. |
 //! | `ca_bundle` | string | none | A PEM file with certificates of authorities to trust besides the public ones. |
 //! | `proxy` | string | none | The URL of an HTTP proxy, without credentials. |
 //!
@@ -57,8 +58,17 @@
 //!
 //! # Limits
 //!
-//! A path has at most 2,816 characters. The service takes 300 new entries a minute and store, and 10,000 or 100,000,000 in
-//! total, depending on when the store was made.
+//! A path has at most 2,816 characters. The service takes 300 new entries a minute and store (a small file is one, a large
+//! one is one for each part) and 1,000 uploads a minute and user: all connections of a process keep to that together, and
+//! writers wait for their turn. In total a store takes 10,000 entries or 100,000,000, depending on when it was made.
+//!
+//! # Commands
+//!
+//! | command | arguments | answer |
+//! |---|---|---|
+//! | `orphans` | `{"min_age": SECONDS, "directory": NAME}`, both optional | `{"orphans": […]}`: what interrupted runs left behind; with `directory`, only what was to be in this directory of the root |
+//! | `sweep` | the same | `{"removed": […], "failed": […]}` |
+//! | `probe` | `{"directory": NAME}` | `{"observations": […]}`: how the service behaves where its documentation is silent, found out with a few files that are deleted again (some two minutes); what an interruption leaves is an orphan of this directory |
 //!
 //! Capabilities: checksum (SHA-256, as it was stored), open_write, search, command. Search filters are the service's own
 //! (`{"type": "eq", "key": "path", "value": "…"}`, `and`, `or`); the attributes are described in `record.rs`.
@@ -74,6 +84,10 @@ mod index;
 mod info;
 mod locks;
 mod options;
+mod pace;
+mod place;
+mod present;
+mod probe;
 mod read;
 mod record;
 mod remove;

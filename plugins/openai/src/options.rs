@@ -1,6 +1,6 @@
 //! The connection's keys.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use f9_plugin_api::{Error, ErrorKind, Result, Secret, schemars::JsonSchema, serde::Deserialize};
 
@@ -41,6 +41,10 @@ pub(crate) struct OpenAiOptions {
     /// How often a failed request is repeated, where a repetition can help. Default: 2.
     #[serde(default = "default_max_retries")]
     pub(crate) max_retries: u32,
+    /// How many new entries a minute the service takes for this store; all connections of the process to it keep to that
+    /// together. Default: 300 at `api.openai.com`, elsewhere no limit.
+    #[serde(default)]
+    pub(crate) writes_per_minute: Option<NonZeroU32>,
     /// A PEM file with certificates of authorities to trust besides the public ones.
     #[serde(default)]
     pub(crate) ca_bundle: Option<PathBuf>,
@@ -62,8 +66,6 @@ pub(crate) enum Purpose {
 }
 
 impl Purpose {
-    pub(crate) const ALL: [Self; 2] = [Self::Assistants, Self::UserData];
-
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Assistants => "assistants",

@@ -6,8 +6,9 @@ use f9_plugin_api::{BackendPath, Error, ErrorKind, Result};
 
 use crate::{
     index::{Entry, Node},
+    present::Present,
     store::{Store, find},
-    write::{Present, Upload},
+    write::Upload,
 };
 
 /// Removes a file or a directory.

@@ -15,7 +15,7 @@ use crate::{
     index::{Entry, Index, Node, Version},
     locks::PathLocks,
     options::{Encoding, OpenAiOptions},
-    record::Digest,
+    record::{Digest, Record},
     types::{Status, StoreFile},
 };
 
@@ -68,9 +68,22 @@ impl Store {
         })
     }
 
-    /// What the names of this store's uploads begin with: other stores of the account have files as well.
-    pub(crate) fn name_prefix(&self) -> &str {
-        &self.name_prefix
+    /// What the names of this store's uploads begin with: other stores of the account have files as well. With
+    /// `directory`, of those that belong below this directory of the root.
+    pub(crate) fn name_prefix(&self, directory: Option<&str>) -> String {
+        let mut prefix = self.name_prefix.clone();
+        if let Some(directory) = directory {
+            let tag = Digest::of(directory.as_bytes()).to_string();
+            prefix.push_str(&tag[..8]);
+            prefix.push('-');
+        }
+        prefix
+    }
+
+    /// The name to upload a part under: a killed run leaves no more behind than this to tell what it belongs to.
+    pub(crate) fn upload_name(&self, record: &Record, extension: &str) -> String {
+        let top = record.path.as_str().split('/').next();
+        format!("{}{}-{}.{extension}", self.name_prefix(top), record.generation, record.part)
     }
 
     pub(crate) fn downloads_work(&self) -> bool {

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use crate::{
     index::{Entry, Index},
-    options::Purpose,
     store::Store,
     types::Status,
 };
@@ -21,12 +20,17 @@ use crate::{
 /// Younger leftovers may be somebody's upload that is still going on.
 const MIN_AGE: f64 = 3600.0;
 
+/// The purposes that uploads of ours can have, probes included.
+const PURPOSES: [&str; 4] = ["assistants", "user_data", "batch", "vision"];
+
 /// Arguments of `orphans` and `sweep`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(crate = "f9_plugin_api::serde", deny_unknown_fields)]
 struct Arguments {
     /// In seconds.
     min_age: Option<f64>,
+    /// Of the root: only what was to be below it.
+    directory: Option<String>,
 }
 
 /// Something that belongs to no file.
@@ -67,15 +71,20 @@ pub(crate) fn sweep(store: &Store, arguments: &Value) -> Result<Value> {
 }
 
 fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
-    let min_age = min_age(arguments)?;
+    let Arguments { min_age, directory } = Arguments::parse(arguments)?;
+    let min_age = min_age.unwrap_or(MIN_AGE);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let is_old = |created_at: f64| now - created_at >= min_age;
     // Files before the listing: what is attached between the two is then seen as attached.
-    let files = uploaded_files(store)?;
+    let files = uploaded_files(store, directory.as_deref())?;
     let mut orphans = Vec::new();
     let index = store.catalog.look_afresh(&store.api, &BackendPath::root())?;
-    let belong_nowhere = entries_of_no_file(&index).filter(|(_, touched)| is_old(*touched));
-    orphans.extend(belong_nowhere.map(|(orphan, _)| orphan));
+    let is_below = |entry: &Entry| {
+        directory.as_deref().is_none_or(|top| entry.record.path.as_str().split('/').next() == Some(top))
+    };
+    let belong_nowhere =
+        entries_of_no_file(&index).filter(|(entry, _, touched)| is_below(entry) && is_old(*touched));
+    orphans.extend(belong_nowhere.map(|(entry, reason, _)| orphan(entry, reason)));
     for (file_id, filename, created_at) in files {
         let attached = index.entry(&file_id).is_some() || store.catalog.is_foreign(&file_id);
         if !attached && is_old(created_at) {
@@ -86,19 +95,21 @@ fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
     Ok(orphans)
 }
 
-fn min_age(arguments: &Value) -> Result<f64> {
-    let arguments = if arguments.is_null() { &json!({}) } else { arguments };
-    let parsed = Arguments::deserialize(arguments);
-    let min_age = parsed.map(|arguments| arguments.min_age.unwrap_or(MIN_AGE)).ok().filter(|age| *age >= 0.0);
-    min_age.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidOperation, "the arguments of this command are not understood")
-            .hint("give {\"min_age\": SECONDS} or nothing")
-    })
+impl Arguments {
+    fn parse(arguments: &Value) -> Result<Self> {
+        let arguments = if arguments.is_null() { &json!({}) } else { arguments };
+        let parsed = Self::deserialize(arguments).ok();
+        let parsed = parsed.filter(|arguments| arguments.min_age.is_none_or(|age| age >= 0.0));
+        parsed.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidOperation, "the arguments of this command are not understood")
+                .hint("give {\"min_age\": SECONDS, \"directory\": NAME}, or one of them, or nothing")
+        })
+    }
 }
 
-/// Entries of the store that are part of no version anybody can see, and when the version that they were to be part of was
+/// Entries of the store that are part of no version anybody can see, why, and when the version that they were to be part of was
 /// last added to: the first parts of a large upload are older than the rest.
-fn entries_of_no_file(index: &Index) -> impl Iterator<Item = (Orphan, f64)> {
+fn entries_of_no_file(index: &Index) -> impl Iterator<Item = (&Entry, &'static str, f64)> {
     let mut touched: HashMap<_, f64> = HashMap::new();
     for entry in index.all() {
         let last = touched.entry(&entry.record.generation).or_default();
@@ -121,7 +132,7 @@ fn entries_of_no_file(index: &Index) -> impl Iterator<Item = (Orphan, f64)> {
         } else {
             return None;
         };
-        Some((orphan(entry, reason), touched[&record.generation]))
+        Some((entry, reason, touched[&record.generation]))
     })
 }
 
@@ -130,15 +141,16 @@ fn orphan(entry: &Entry, reason: &'static str) -> Orphan {
     Orphan { file_id: entry.id.clone(), reason, path, filename: None, created_at: entry.created_at }
 }
 
-/// Every upload of this store's, attached or not: id, name and when it was made.
-fn uploaded_files(store: &Store) -> Result<Vec<(String, String, f64)>> {
+/// Every upload of this store's or of one directory of it, attached or not: id, name and when it was made.
+fn uploaded_files(store: &Store, directory: Option<&str>) -> Result<Vec<(String, String, f64)>> {
+    let prefix = store.name_prefix(directory);
     let mut files = Vec::new();
-    for purpose in Purpose::ALL {
+    for purpose in PURPOSES {
         let mut after: Option<String> = None;
         loop {
             let page = store.api.list_files(purpose, after.as_deref())?;
             let last = page.data.last().map(|file| file.id.clone());
-            let ours = page.data.into_iter().filter(|file| file.filename.starts_with(store.name_prefix()));
+            let ours = page.data.into_iter().filter(|file| file.filename.starts_with(&prefix));
             files.extend(ours.map(|file| (file.id, file.filename, file.created_at)));
             if !page.has_more || last.is_none() || last == after {
                 break;
@@ -169,7 +181,7 @@ mod tests {
         let mut index = Index::default();
         index.replace(vec![part(0, 100.0), part(1, 5000.0)]);
         let found: Vec<_> =
-            entries_of_no_file(&index).map(|(orphan, touched)| (orphan.file_id, touched)).collect();
+            entries_of_no_file(&index).map(|(entry, _, touched)| (entry.id.clone(), touched)).collect();
         assert_eq!(found, [("file-0".to_owned(), 5000.0), ("file-1".to_owned(), 5000.0)]);
     }
 }

@@ -11,50 +11,21 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{
     api::Chunking,
-    codec::{self, PIECE, STUB, Text},
+    codec::{self, PIECE, Text},
     failure::Failure,
-    index::{Entry, Node},
+    index::Entry,
     info::describe,
     options::Encoding,
+    place::why_not_indexed,
+    present::Present,
     random,
-    record::{Commit, Digest, Generation, Record, Storage, check_path, inline_capacity},
-    store::{Settled, Store, already_exists, check_way, is_a_directory},
+    record::{Commit, Digest, Generation, Record, Storage, inline_capacity},
+    store::{Settled, Store},
     types::{Status, StoreFile},
 };
 
 /// How many parts the service may be indexing at once: they are held in memory until they have been read back.
 const IN_FLIGHT: usize = 4;
-
-/// What a new version takes the place of.
-#[derive(Debug, Default)]
-pub(crate) struct Present {
-    /// Everything at the path, of every committed version.
-    entries: Vec<Entry>,
-    newest: Option<Generation>,
-    created: Option<SystemTime>,
-}
-
-impl Present {
-    pub(crate) fn of(entries: Vec<Entry>, created: Option<SystemTime>) -> Self {
-        let newest = entries.iter().map(|entry| entry.record.generation.clone()).max();
-        Self { entries, newest, created }
-    }
-}
-
-/// What is at a path that a file is to be created at.
-pub(crate) fn check_free(store: &Store, path: &BackendPath, overwrite: bool) -> Result<Present> {
-    path.split()?;
-    check_path(path).map_err(|error| error.at(path))?;
-    let index = store.catalog.look(&store.api, path)?;
-    check_way(&index, path)?;
-    let created = match index.node(path) {
-        Some(Node::File(version)) if overwrite => Some(version.commit.created),
-        Some(Node::Directory(_)) if overwrite => return Err(is_a_directory(path)),
-        Some(_) => return Err(already_exists(path)),
-        None => None,
-    };
-    Ok(Present::of(index.committed(path, false), created))
-}
 
 /// A version in the making. Dropped before it is committed, it leaves nothing behind.
 #[derive(Debug)]
@@ -138,7 +109,7 @@ impl Upload {
         let commit = Commit { directory: true, parts: 1, size: 0, digest, modified: now, created: now };
         let mut record = self.record(0, b"", Storage::Inline(Vec::new()));
         record.commit = Some(commit);
-        let head = self.place_stub(&record)?;
+        let head = self.store.place_stub(&record)?;
         let info = describe(&self.path, &head.record);
         self.publish(&present, head);
         Ok(info)
@@ -153,43 +124,12 @@ impl Upload {
         if text {
             record.text = true;
             let extension = codec::text_extension(&self.path);
-            if let Some(head) = self.place_and_settle(&record, &content, extension)? {
+            if let Some(head) = self.store.place_and_settle(&record, &content, extension)? {
                 return Ok(head);
             }
             record.text = false; // the service does not like the text; what matters is in the attributes
         }
-        self.place_stub(&record)
-    }
-
-    /// Places an entry that says all in its attributes.
-    fn place_stub(&mut self, record: &Record) -> Result<Entry> {
-        let head = self.place_and_settle(record, STUB.as_bytes(), "txt")?;
-        head.ok_or_else(|| not_indexed("the service cannot index a line of plain text").at(&self.path))
-    }
-
-    /// Places an entry and waits for it; `None` if the service will not have it.
-    fn place_and_settle(&mut self, record: &Record, body: &[u8], extension: &str) -> Result<Option<Entry>> {
-        let placed = match self.place(record, body, extension, Chunking::Auto) {
-            Ok(placed) => placed,
-            Err(failure) if failure.is_unsupported_file() => return Ok(None),
-            Err(failure) => return Err(self.at(failure)),
-        };
-        let id = placed.id.clone();
-        let created_at = placed.created_at;
-        let settled = self.store.settle(placed);
-        match settled {
-            Ok(Settled { file, known }) if file.status == Status::Completed => {
-                Ok(Some(Entry { id, status: Status::Completed, created_at, known, record: record.clone() }))
-            }
-            Ok(_) => {
-                self.abandon_file(&id);
-                Ok(None)
-            }
-            Err(failure) => {
-                self.abandon_file(&id);
-                Err(self.at(failure))
-            }
-        }
+        self.store.place_stub(&record)
     }
 
     /// Several parts, or one that is too large for attributes: all are there and read back before one is committed.
@@ -209,7 +149,7 @@ impl Upload {
         };
         let mut head = head.clone();
         head.record.commit = Some(commit);
-        self.update(&head)?;
+        self.store.rewrite(&head)?;
         Ok(head)
     }
 
@@ -218,17 +158,10 @@ impl Upload {
         let mut parts: Vec<Entry> = self.done.iter().chain(&self.copies).cloned().collect();
         for entry in parts.iter_mut().filter(|entry| entry.record.generation != self.generation) {
             entry.record.generation = self.generation.clone();
-            self.update(entry)?;
+            self.store.rewrite(entry)?;
         }
         (self.done, self.copies) = parts.into_iter().partition(|entry| entry.record.is_content());
         Ok(())
-    }
-
-    /// Gives an entry the attributes of its record.
-    fn update(&self, entry: &Entry) -> Result<()> {
-        let answer = self.store.api.update(&entry.id, &entry.record.to_attributes());
-        let answer = answer.map_err(|failure| self.at(failure))?;
-        check_echo(&answer, &entry.record).map_err(|error| error.at(&self.path))
     }
 
     /// What was committed is the file; what was there before goes.
@@ -259,7 +192,7 @@ impl Upload {
             let mut record = self.record(part, &content, Storage::Raw(frame));
             record.text = true;
             let extension = codec::text_extension(&self.path);
-            match self.place(&record, core.as_bytes(), extension, Chunking::Auto) {
+            match self.store.place(&record, core.as_bytes(), extension, Chunking::Auto) {
                 Ok(file) => {
                     self.in_flight.push_back(Placed { file, record, content, tries: 0 });
                     return Ok(());
@@ -278,7 +211,7 @@ impl Upload {
     fn place_copy(&mut self, part: u32, content: &[u8]) {
         let mut record = self.record(part, content, Storage::Copy);
         record.text = true;
-        match self.place(&record, content, codec::text_extension(&self.path), Chunking::Auto) {
+        match self.store.place(&record, content, codec::text_extension(&self.path), Chunking::Auto) {
             Ok(file) => self.copies.push(Entry {
                 id: file.id,
                 status: file.status,
@@ -295,9 +228,9 @@ impl Upload {
     /// Keeps text that did not come back exactly, for the search alone.
     fn keep_as_copy(&mut self, mut entry: Entry) {
         entry.record.storage = Storage::Copy;
-        match self.update(&entry) {
+        match self.store.rewrite(&entry) {
             Ok(()) => self.copies.push(entry),
-            Err(_) => self.abandon_file(&entry.id),
+            Err(_) => self.store.abandon(&entry.id, &self.path),
         }
     }
 
@@ -311,7 +244,7 @@ impl Upload {
     fn send_armored(&mut self, part: u32, content: Vec<u8>, tries: u32) -> Result<()> {
         let record = self.record(part, &content, Storage::Armor);
         let body = codec::armor(&content, random());
-        match self.place(&record, body.as_bytes(), "txt", Chunking::Large) {
+        match self.store.place(&record, body.as_bytes(), "txt", Chunking::Large) {
             Ok(file) => self.in_flight.push_back(Placed { file, record, content, tries }),
             Err(failure) => return Err(self.at(failure)),
         }
@@ -345,7 +278,7 @@ impl Upload {
         if raw && error.kind() == ErrorKind::Integrity && self.store.encoding == Encoding::Searchable {
             self.keep_as_copy(entry);
         } else {
-            self.abandon_file(&id);
+            self.store.abandon(&id, &self.path);
         }
         if !again || !raw && tries > 0 {
             return Err(error.at(&self.path));
@@ -353,38 +286,6 @@ impl Upload {
         // Text that does not come back exactly is armoured; armour that does not is tried once more with other words.
         log::debug!("{}: part {part} is stored anew: {error}", self.path);
         self.send_armored(part, content, u32::from(!raw))
-    }
-
-    /// Uploads a file and puts it into the store.
-    fn place(
-        &mut self,
-        record: &Record,
-        body: &[u8],
-        extension: &str,
-        chunking: Chunking,
-    ) -> Result<StoreFile, Failure> {
-        let name = format!("{}{}-{}.{extension}", self.store.name_prefix(), record.generation, record.part);
-        let uploaded = self.store.api.upload(&name, body)?;
-        let attached = self.store.api.attach(&uploaded.id, &record.to_attributes(), chunking);
-        let checked = attached.and_then(|file| match check_echo(&file, record) {
-            Ok(()) => Ok(file),
-            Err(error) => Err(error.into()),
-        });
-        if checked.is_err() {
-            self.abandon_file(&uploaded.id);
-        }
-        checked
-    }
-
-    /// Removes an upload that came to nothing.
-    fn abandon_file(&self, id: &str) {
-        if let Err(failure) = self.store.discard(id) {
-            log::warn!(
-                "{}: the unfinished upload {id} is left to the next sweep: {}",
-                self.path,
-                Error::from(failure)
-            );
-        }
     }
 
     fn record(&self, part: u32, content: &[u8], storage: Storage) -> Record {
@@ -411,35 +312,12 @@ impl Drop for Upload {
         let entries = self.done.drain(..).chain(self.copies.drain(..));
         let ids: Vec<_> = placed.chain(entries.map(|entry| entry.id)).collect();
         for id in ids {
-            self.abandon_file(&id);
+            self.store.abandon(&id, &self.path);
         }
-    }
-}
-
-/// Whether the service took the attributes as they are: nothing else tells what the entry is.
-fn check_echo(file: &StoreFile, record: &Record) -> Result<()> {
-    let echo = file.attributes.as_ref().and_then(Record::parse);
-    if echo.as_ref() == Some(record) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::Integrity, "the service altered the attributes that describe the file")
-        .hint("it may not support attributes, or not the characters in the path"))
-}
-
-fn why_not_indexed(file: &StoreFile) -> Error {
-    match &file.last_error {
-        Some(error) => not_indexed("the service could not index the file")
-            .with("code", &error.code)
-            .with("answer", &error.message),
-        None => not_indexed("the service could not index the file"),
     }
 }
 
 /// Whether the search can make anything of content.
 fn is_plain_text(content: &[u8]) -> bool {
     std::str::from_utf8(content).is_ok_and(|text| !text.contains('\0') && !text.trim().is_empty())
-}
-
-fn not_indexed(message: &str) -> Error {
-    Error::new(ErrorKind::RemoteRefused, message)
 }

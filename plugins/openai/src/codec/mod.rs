@@ -9,7 +9,7 @@ use f9_plugin_api::BackendPath;
 use crate::record::{Digest, Record, Storage};
 
 pub(crate) use cut::{PIECE, cut};
-pub(crate) use text::{Frame, Text};
+pub(crate) use text::{Frame, Text, candidates};
 
 /// The extensions that the service takes and that are text.
 const TEXT_EXTENSIONS: [&str; 17] = [
@@ -33,7 +33,7 @@ pub(crate) fn restore(record: &Record, texts: &[&str]) -> Option<Vec<u8>> {
     match &record.storage {
         Storage::Inline(content) => Some(content.clone()).filter(fits),
         Storage::Armor => armor::decode(texts, usize::try_from(record.length).ok()?).filter(fits),
-        Storage::Raw(frame) => text::candidates(texts).map(|text| frame.around(&text)).find(fits),
+        Storage::Raw(frame) => candidates(texts).map(|text| frame.around(&text)).find(fits),
         Storage::Copy => None,
     }
 }

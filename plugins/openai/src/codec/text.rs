@@ -65,7 +65,7 @@ impl Frame {
 }
 
 /// What the whole text may be, given its parts: put end to end, or laid over each other where they overlap.
-pub(super) fn candidates(texts: &[&str]) -> impl Iterator<Item = String> {
+pub(crate) fn candidates(texts: &[&str]) -> impl Iterator<Item = String> {
     let several = texts.len() > 1;
     std::iter::once_with(|| texts.concat())
         .chain(std::iter::once_with(|| overlay(texts)).filter(move |_| several))

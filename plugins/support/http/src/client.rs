@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc, time::Instant};
 
 use f9_plugin_api::{Context, Result};
+use reqwest::StatusCode;
 
 use crate::{
     Body, ClientOptions, Request, Response,
@@ -43,7 +44,7 @@ impl Client {
     /// request's reader answers.
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
         request.take_defect()?;
-        let watch = Watch {
+        let mut watch = Watch {
             context: self.0.context.clone(),
             deadline: request.timeout.map(|timeout| Instant::now() + timeout),
             inactivity: self.0.inactivity,
@@ -51,12 +52,16 @@ impl Client {
             scrubber: Scrubber::new(std::mem::take(&mut request.secrets)),
         };
         watch.check(None)?;
-        let policy = request.retry;
+        let (policy, pace) = (request.retry, request.pace.take());
         let mut retry = 0;
         loop {
             let replayable = matches!(request.body, Body::Bytes(_));
             let last = !replayable || retry >= policy.max_retries;
-            let pause = match self.send_once(&mut request, retry, &watch) {
+            let outcome = {
+                let _turn = pace.as_ref().map(|pace| watch.wait_for_turn(pace)).transpose()?;
+                self.send_once(&mut request, retry, &watch)
+            };
+            let pause = match outcome {
                 Ok(mut response) => {
                     if last || !policy.may_retry(response.status(), response.headers()) {
                         return Ok(response);
@@ -64,10 +69,13 @@ impl Client {
                     if response.refusal().is_some_and(policy.is_final) {
                         return Ok(response);
                     }
-                    match policy.pause(retry, Some(response.headers())) {
-                        Some(pause) => pause,
-                        None => return Ok(response),
+                    let Some(pause) = policy.pause(retry, Some(response.headers())) else {
+                        return Ok(response);
+                    };
+                    if let (Some(pace), StatusCode::TOO_MANY_REQUESTS) = (&pace, response.status()) {
+                        pace.hold(pause);
                     }
+                    pause
                 }
                 Err(error) if last || !error.is_retryable() || watch.check(None).is_err() => {
                     return Err(error);

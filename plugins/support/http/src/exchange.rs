@@ -23,7 +23,11 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::error::{Scrubber, transport_error};
+use crate::{
+    Pace,
+    error::{Scrubber, transport_error},
+    pace::Turn,
+};
 
 /// How often a waiting thread looks whether it shall stop.
 const TICK: Duration = Duration::from_millis(50);
@@ -172,6 +176,14 @@ impl Watch {
             return Err(timeout(format!("{} was silent for {seconds} s", self.address)));
         }
         Ok(())
+    }
+
+    /// Waits for a request's turn, which is not counted.
+    pub(crate) fn wait_for_turn<'p>(&mut self, pace: &'p Pace) -> Result<Turn<'p>> {
+        let began = Instant::now();
+        let turn = pace.wait(&self.context)?;
+        self.deadline = self.deadline.map(|deadline| deadline + began.elapsed());
+        Ok(turn)
     }
 
     /// Sleeps, but no longer than is allowed.

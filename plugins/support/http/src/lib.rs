@@ -11,7 +11,8 @@
 //! - **Bodies** stream both ways: a request's from a `Read`, a response's as a `Read`, each in bounded memory. A request
 //!   body that breaks off is never completed, so a server cannot take half of it for all.
 //! - **Errors** are [`f9_plugin_api::Error`]s of a fitting kind, and hold no credential, no query and no header.
-//! - **Retries** are a policy that each request picks ([`RetryPolicy`]); by default there are none.
+//! - **Retries** are a policy that each request picks ([`RetryPolicy`]); by default there are none. A limit that a server has
+//!   on requests is kept to by those that share a [`Pace`].
 //!
 //! ```no_run
 //! use std::io::Read;
@@ -30,9 +31,11 @@
 //! ```
 
 mod client;
+mod date;
 mod error;
 mod exchange;
 mod options;
+mod pace;
 mod request;
 mod response;
 mod retry;
@@ -41,6 +44,7 @@ mod runtime;
 pub use client::Client;
 pub use error::parse_url;
 pub use options::ClientOptions;
+pub use pace::Pace;
 pub use request::{Body, Request};
 pub use response::{Response, ResponseReader};
 pub use retry::RetryPolicy;

@@ -10,7 +10,7 @@ use reqwest::{
     header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue},
 };
 
-use crate::RetryPolicy;
+use crate::{Pace, RetryPolicy};
 
 /// A request in the making. Its `Debug` shows method and address, nothing else.
 pub struct Request<'a> {
@@ -20,6 +20,7 @@ pub struct Request<'a> {
     pub(crate) body: Body<'a>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: RetryPolicy,
+    pub(crate) pace: Option<Pace>,
     /// What must not be seen in an error about this request.
     pub(crate) secrets: Vec<String>,
     /// What is wrong with a header; told when the request is sent.
@@ -44,6 +45,7 @@ impl<'a> Request<'a> {
             body: Body::Bytes(Bytes::new()),
             timeout: None,
             retry: RetryPolicy::none(),
+            pace: None,
             secrets: Vec::new(),
             defect: None,
         }
@@ -103,6 +105,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub const fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
+        self
+    }
+
+    /// Waits for its turn before it is sent, each time. That is not counted by [`timeout`](Self::timeout).
+    #[must_use]
+    pub fn pace(mut self, pace: Option<Pace>) -> Self {
+        self.pace = pace;
         self
     }
 

@@ -2,10 +2,12 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use reqwest::{StatusCode, header::HeaderMap};
+
+use crate::date;
 
 /// When a request is sent again.
 ///
@@ -63,12 +65,18 @@ impl Default for RetryPolicy {
     }
 }
 
-/// `retry-after-ms`, else `retry-after` in seconds. A date (RFC 9110 allows one) is not understood: no service that f9
-/// talks to sends it, and clocks differ.
+/// `retry-after-ms`, else `retry-after`, which is a number of seconds or a date (RFC 9110, section 10.2.3).
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let number = |name| text(headers, name)?.trim().parse::<f64>().ok();
-    let seconds = number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after"))?;
-    Duration::try_from_secs_f64(seconds).ok()
+    match number("retry-after-ms").map(|ms| ms / 1000.0).or_else(|| number("retry-after")) {
+        Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        None => {
+            let here = SystemTime::now();
+            // By the server's clock, if it says how late it is: the one here may be wrong.
+            let now = text(headers, "date").and_then(|date| date::parse(date, here)).unwrap_or(here);
+            date::parse(text(headers, "retry-after")?, here)?.duration_since(now).ok()
+        }
+    }
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -102,6 +110,21 @@ mod tests {
             let pause = pause(&[("retry-after", nonsense)]);
             assert!(pause.is_none_or(|pause| pause <= Duration::from_millis(500)), "{nonsense}: {pause:?}");
         }
+    }
+
+    #[test]
+    fn the_wish_can_be_a_date_by_the_servers_clock() {
+        let policy = RetryPolicy::times(2);
+        let date = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        let pause = |until| policy.pause(0, Some(&headers(&[date, ("retry-after", until)])));
+        assert_eq!(pause("Sun, 06 Nov 1994 08:49:40 GMT"), Some(Duration::from_secs(3)));
+        assert_eq!(pause("Sunday, 06-Nov-94 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(pause("Sun Nov  6 08:52:00 1994"), None, "more than is granted");
+        for past in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:30 GMT"] {
+            assert!(pause(past).is_some_and(|pause| pause <= Duration::from_millis(500)), "{past}");
+        }
+        let without = policy.pause(0, Some(&headers(&[("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT")])));
+        assert_eq!(without, None, "by the clock here");
     }
 
     #[test]

@@ -77,49 +77,21 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
-mod append;
-#[cfg(target_os = "linux")]
-mod backend;
-#[cfg(target_os = "linux")]
-mod draft;
-#[cfg(target_os = "linux")]
-mod errors;
-#[cfg(target_os = "linux")]
-mod listing;
-#[cfg(target_os = "linux")]
-mod read;
-#[cfg(target_os = "linux")]
-mod remove;
-#[cfg(target_os = "linux")]
-mod rename;
-#[cfg(target_os = "linux")]
-mod resolve;
-#[cfg(target_os = "linux")]
-mod stat;
-#[cfg(target_os = "linux")]
-mod temp;
-#[cfg(target_os = "linux")]
-mod tree;
-#[cfg(target_os = "linux")]
-mod write;
+mod linux;
 
 /// Tested on Linux too, so that it is not only compiled where nothing else is.
 #[cfg(any(not(target_os = "linux"), test))]
 #[cfg_attr(target_os = "linux", expect(unreachable_pub, reason = "it is public on the systems it is for"))]
 mod portable;
 
-#[cfg(test)]
-#[cfg(target_os = "linux")]
-mod tests;
-
 use std::path::Path;
 
 use f9_plugin_api::{Error, ErrorKind};
 
+#[cfg(target_os = "linux")]
+pub use crate::linux::Tree;
 #[cfg(not(target_os = "linux"))]
 pub use crate::portable::Tree;
-#[cfg(target_os = "linux")]
-pub use crate::tree::Tree;
 
 /// How a tree is opened.
 #[derive(Debug, Clone, Copy)]

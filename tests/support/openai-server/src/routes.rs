@@ -129,6 +129,14 @@ fn authorize(request: &Request) -> Option<Answer> {
     )
 }
 
+fn check_beta(state: &State, request: &Request) -> Option<Answer> {
+    if !state.settings.beta_required || request.header("openai-beta") == Some("assistants=v2") {
+        return None;
+    }
+    let message = "You must provide the 'OpenAI-Beta' header to access the Assistants API.";
+    Some(Answer::error(400, message, None, Some("invalid_beta")))
+}
+
 fn dispatch(state: &mut State, route: Route, request: &Request, fault: Option<&Fault>) -> Answer {
     let body = match json_body(state, route, request) {
         Ok(body) => body,
@@ -139,7 +147,7 @@ fn dispatch(state: &mut State, route: Route, request: &Request, fault: Option<&F
         (ids.next().unwrap_or_default(), ids.nth(1).unwrap_or_default())
     };
     if request.path.starts_with("/v1/vector_stores/")
-        && let Some(refusal) = stores::check_usable(state, first)
+        && let Some(refusal) = check_beta(state, request).or_else(|| stores::check_usable(state, first))
     {
         return refusal;
     }
@@ -155,7 +163,7 @@ fn dispatch(state: &mut State, route: Route, request: &Request, fault: Option<&F
         Route::RetrieveAttached => stores::retrieve_file(state, first, second),
         Route::UpdateAttributes => stores::update(state, first, second, &body),
         Route::Detach => stores::detach(state, first, second),
-        Route::ParsedContent => stores::content(state, first, second),
+        Route::ParsedContent => stores::content(state, first, second, request),
         Route::Search => search::search(state, first, &body),
         Route::Unknown => {
             state.violations.push(format!("unknown request {} {}", request.method, request.path));

@@ -14,6 +14,10 @@ pub struct Settings {
     pub content_parts: Parts,
     /// Whether parsed text loses its BOM, its carriage returns and its outer blanks. Default: yes.
     pub normalise: bool,
+    /// How many parts of a text a page of it holds; how to ask for the next is not described, here it is `page`.
+    pub content_page: usize,
+    /// Whether requests for stores need the header `OpenAI-Beta: assistants=v2`, as they once did.
+    pub beta_required: bool,
     /// How long a file is `in_progress` after it was attached.
     pub index_delay: Duration,
     /// How long listings (and the counts of a store) lag behind.
@@ -65,6 +69,8 @@ impl Default for Settings {
             content_shape: Shape::Data,
             content_parts: Parts::Single,
             normalise: true,
+            content_page: usize::MAX,
+            beta_required: false,
             index_delay: Duration::ZERO,
             list_lag: Duration::ZERO,
             retrieve_lag: Duration::ZERO,

@@ -200,7 +200,7 @@ pub(crate) fn detach(state: &mut State, store: &str, id: &str) -> Answer {
     Answer::json(&json!({"id": id, "object": "vector_store.file.deleted", "deleted": true}))
 }
 
-pub(crate) fn content(state: &State, store: &str, id: &str) -> Answer {
+pub(crate) fn content(state: &State, store: &str, id: &str, request: &Request) -> Answer {
     let settings = &state.settings;
     let Some(file) = current(state, store, id) else { return not_attached(id) };
     if file.status(settings) != "completed" {
@@ -208,10 +208,16 @@ pub(crate) fn content(state: &State, store: &str, id: &str) -> Answer {
     }
     let (chunk, overlap) = (file.chunk_tokens as usize, file.overlap_tokens as usize);
     let parts = text::parts(&file.file.content, settings, chunk, overlap);
-    let parts: Vec<_> = parts.into_iter().map(|text| json!({"type": "text", "text": text})).collect();
+    let mut parts: Vec<_> = parts.into_iter().map(|text| json!({"type": "text", "text": text})).collect();
+    let start: usize =
+        request.query("page").and_then(|token| token.strip_prefix("p")?.parse().ok()).unwrap_or(0);
+    parts.drain(..start.min(parts.len()));
+    let has_more = parts.len() > settings.content_page;
+    parts.truncate(settings.content_page);
+    let next = has_more.then(|| format!("p{}", start + parts.len()));
     Answer::json(&match settings.content_shape {
         Shape::Data => json!({
-            "object": "vector_store.file_content.page", "data": parts, "has_more": false, "next_page": null,
+            "object": "vector_store.file_content.page", "data": parts, "has_more": has_more, "next_page": next,
         }),
         Shape::Content => json!({
             "file_id": id, "filename": file.file.filename, "attributes": file.attributes(), "content": parts,

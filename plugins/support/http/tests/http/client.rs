@@ -2,12 +2,13 @@
 
 use std::{
     io::{self, Read, Write},
+    num::NonZeroU32,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
 
-use f9_http::{Body, Client, ClientOptions, Request, Response, RetryPolicy};
+use f9_http::{Body, Client, ClientOptions, Pace, Request, Response, RetryPolicy};
 use f9_plugin_api::{Context, Error, ErrorKind, Result, Secret};
 
 use crate::server::{Server, read_chunked, read_head};
@@ -308,4 +309,15 @@ fn the_total_time_bounds_retries_too() {
     let start = Instant::now();
     assert_eq!(client().send(request).unwrap_err().kind(), ErrorKind::Timeout);
     assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn retries_take_their_turn_too_and_waiting_is_not_counted() {
+    let server = failing(2, BUSY);
+    let pace = Pace::new("retries", NonZeroU32::new(1).unwrap(), Duration::from_millis(200));
+    let request = get(&server).retry(RetryPolicy::times(2)).pace(Some(pace));
+    let start = Instant::now();
+    // Without the two turns that have to be waited for, there is time enough.
+    assert_eq!(text(client().send(request.timeout(Some(Duration::from_millis(390))))).unwrap(), "hello");
+    assert!(start.elapsed() >= Duration::from_millis(400));
 }

@@ -1,0 +1,59 @@
+//! Whose store is checked.
+
+use std::env;
+
+use f9_host::{
+    Error, ErrorKind, Result,
+    serde_json::{Map, Value, json},
+};
+
+use crate::cli::{prompt::Prompt, session::Session};
+
+const KEY: &str = "OPENAI_API_KEY";
+const STORE: &str = "OPENAI_STORAGE_VAULT_ID";
+
+/// The options of the connection to the store: those of `-c`, or from the environment and questions.
+pub(super) fn connection(base_url: Option<&str>, session: &Session<'_>) -> Result<Map<String, Value>> {
+    let mut options = match session.given_connection()? {
+        Some(given) if given.backend().as_str() == "openai" => given.options().clone(),
+        Some(given) => {
+            let message =
+                format!("expected a connection to an `openai` backend, found `{}`", given.backend());
+            return Err(Error::new(ErrorKind::InvalidConnection, message).with("key", "backend"));
+        }
+        None => ask(session)?,
+    };
+    options.insert("backend".to_owned(), "openai".into());
+    options.extend(base_url.map(|url| ("base_url".to_owned(), url.into())));
+    Ok(options)
+}
+
+fn ask(session: &Session<'_>) -> Result<Map<String, Value>> {
+    let mut prompt = Prompt::new(session.cancel());
+    // A reference, so that the key itself is in nothing that could be shown.
+    let key = match is_set(KEY) {
+        true => json!({"$env": KEY}),
+        false => answered(KEY, prompt.ask_secret("API key"))?,
+    };
+    let store = match is_set(STORE) {
+        true => json!({"$env": STORE}),
+        false => answered(STORE, prompt.ask("vector store (vs_…)"))?,
+    };
+    Ok(Map::from_iter([("api_key".to_owned(), key), ("vector_store_id".to_owned(), store)]))
+}
+
+fn is_set(variable: &str) -> bool {
+    env::var_os(variable).is_some_and(|value| !value.is_empty())
+}
+
+fn answered(variable: &str, answer: Result<String>) -> Result<Value> {
+    match answer {
+        Ok(answer) if !answer.is_empty() => Ok(answer.into()),
+        Err(error) if error.kind() != ErrorKind::InvalidOperation => Err(error),
+        _ => Err(Error::new(
+            ErrorKind::InvalidConnection,
+            format!("{variable} is not set, and nobody answers"),
+        )
+        .hint(format!("set {variable}, run this at a terminal, or give an openai connection with -c"))),
+    }
+}

@@ -1,0 +1,181 @@
+//! What somebody gets wrong on the first day, and whether the answer says what to do.
+
+use std::process::Stdio;
+
+use f9_tests::{f9, shell::Shell, text};
+use serde_json::{Value, json};
+
+#[test]
+fn a_connection_that_is_nearly_right_is_named() {
+    let shell = Shell::new(&["notes", "photos"]);
+    assert!(shell.fails(["ls", "note:"], 2).ends_with("; did you mean `notes`?\n"));
+    assert!(shell.fails(["push", "note"], 2).ends_with("; did you mean `notes`?\n"));
+    assert!(shell.fails(["connections", "show", "note"], 2).ends_with("; did you mean `notes`?\n"));
+    // The colon is missing.
+    assert_eq!(
+        shell.fails(["ls", "notes"], 2),
+        "f9: notes: there is no connection; did you mean `notes:`?\n"
+    );
+    assert!(shell.fails(["ls", "note/a.txt"], 2).ends_with("; did you mean `notes:a.txt`?\n"));
+    // There is none yet.
+    let nobody = Shell::new(&[]);
+    assert!(
+        nobody.fails(["ls", "notes:"], 2).ends_with("it holds none; `f9 connections add notes` adds one\n")
+    );
+}
+
+#[test]
+fn a_name_in_the_place_of_a_connection_is_told_where_it_belongs() {
+    let shell = Shell::new(&["notes"]);
+    for given in ["notes", "note", "notes:"] {
+        let errors = shell.fails(["-c", given, "ls"], 2);
+        assert!(
+            errors.ends_with("without -c, write `notes:PATH` for what the connection `notes` holds\n"),
+            "{errors}"
+        );
+    }
+    shell.write("c.json", "{}");
+    assert!(shell.fails(["-c", "c.json", "ls"], 2).ends_with("put an @ before the name of a file\n"));
+    // It may be a key: it is not repeated.
+    assert!(!shell.fails(["-c", "hunter2", "ls"], 2).contains("hunter2"));
+}
+
+#[test]
+fn what_is_not_there_is_told_with_what_is() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("notes/lists/shopping.txt", "milk");
+    let hint = |arguments: [&str; 2]| {
+        let errors = shell.fails(arguments, 3);
+        errors.trim_end().rsplit("; ").next().unwrap().to_owned()
+    };
+    for command in ["read", "delete", "info", "ls", "du", "checksum", "tree"] {
+        assert_eq!(
+            hint([command, "notes:lists/shoping.txt"]),
+            "did you mean `notes:lists/shopping.txt`?",
+            "{command}"
+        );
+    }
+    assert_eq!(hint(["read", "notes:list/shopping.txt"]), "did you mean `notes:lists`?");
+    assert_eq!(hint(["read", "notes:lists/rent"]), "`f9 ls -R notes:` lists what is there");
+    for arguments in
+        [["update", "notes:lists/shoping.txt", "x"], ["cp", "notes:lists/shoping.txt", "notes:x"]]
+    {
+        assert!(shell.fails(arguments, 3).ends_with("; did you mean `notes:lists/shopping.txt`?\n"));
+    }
+    let connection = json!({"backend": "local", "root": shell.path("notes")}).to_string();
+    assert!(shell.fails(["-c", &connection, "read", "list"], 3).ends_with("; did you mean `lists`?\n"));
+}
+
+#[test]
+fn wrong_usage_is_one_line_as_any_error() {
+    let run = |arguments: &[&str]| {
+        let output = f9().args(arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        text(&output.stderr).to_owned()
+    };
+    assert_eq!(
+        run(&["creat", "x"]),
+        "f9: unrecognized subcommand 'creat'; some similar subcommands exist: 'read', 'create'\n"
+    );
+    assert_eq!(
+        run(&["connections", "show"]),
+        "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"
+    );
+    for arguments in
+        [&["ls", "--recursiv"][..], &["read", "a", "b"], &["--timeout", "soon", "ls"], &["resolve", "x"]]
+    {
+        let errors = run(arguments);
+        assert!(
+            errors.starts_with("f9: ") && errors.lines().count() == 1 && errors.contains("; "),
+            "{errors}"
+        );
+        let json: Value = serde_json::from_str(&run(&[&["--json"], arguments].concat())).unwrap();
+        let error = &json["error"];
+        assert_eq!(error["kind"], "usage");
+        let line =
+            format!("f9: {}; {}\n", error["message"].as_str().unwrap(), error["hint"].as_str().unwrap());
+        assert_eq!(line, errors);
+    }
+    let checksum = run(&["checksum", "-a", "crc", "x:y"]);
+    assert!(checksum.contains("[possible values: sha256, sha512, blake3, md5]"), "{checksum}");
+}
+
+#[test]
+fn quiet_is_quiet() {
+    let shell = Shell::new(&["notes", "copy"]);
+    shell.write("both", "x");
+    for arguments in [
+        &["create", "notes:a/x", "1"][..],
+        &["create", "--dir", "notes:d"],
+        &["update", "notes:a/x", "22"],
+        &["mkdir", "notes:e/f"],
+        &["cp", "notes:a/x", "copy:"],
+        &["cp", "-r", "notes:a", "copy:"],
+        &["mv", "copy:x", "copy:y"],
+        &["mirror", "notes:", "copy:m"],
+        &["mirror", "--dry-run", "notes:", "copy:n"],
+        &["connections", "add", "more", "local", "root=more"],
+        &["connections", "remove", "more"],
+        &["delete", "copy:y"],
+    ] {
+        for json in [&["-q"][..], &["-q", "--json"]] {
+            let output = shell.run([json, arguments].concat());
+            let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+            assert_eq!(printed, "", "{arguments:?}");
+            assert!(
+                json.len() == 2 || (output.status.success() && errors.is_empty()),
+                "{arguments:?}: {errors}"
+            );
+        }
+    }
+    // What was asked for is no chatter.
+    assert_eq!(shell.ok(["-q", "read", "notes:a/x"]), "22");
+    assert_eq!(shell.ok(["-q", "ls", "notes:a"]), "a/x\n");
+    assert!(shell.fails(["-q", "read", "notes:nope"], 3).starts_with("f9: nope: "));
+}
+
+#[test]
+fn what_is_piped_in_is_stored_or_refused_and_never_dropped() {
+    let shell = Shell::new(&["notes"]);
+    let output = shell.run_with_input(["create", "notes:x"], b"data");
+    assert_eq!(output.status.code(), Some(5));
+    assert_eq!(
+        text(&output.stderr),
+        "f9: x: something is piped in, and nothing says to store it; add - to store standard input, or '' to create an empty file\n"
+    );
+    assert!(!shell.path("notes/x").exists());
+    shell.write("data", "data");
+    let mut from_file = shell.command(["create", "notes:x"]);
+    from_file.stdin(std::fs::File::open(shell.path("data")).unwrap());
+    assert_eq!(from_file.output().unwrap().status.code(), Some(5));
+    assert!(shell.run_with_input(["create", "notes:x", "-"], b"data").status.success());
+    assert!(shell.run_with_input(["create", "notes:empty", ""], b"data").status.success());
+    assert!(shell.run_with_input(["create", "--dir", "notes:dir"], b"data").status.success());
+    assert_eq!((shell.read("notes/x"), shell.read("notes/empty")), ("data".into(), String::new()));
+    // Where nothing is piped in, nothing needs to be said.
+    assert_eq!(shell.ok(["create", "notes:y"]), "y: 0 bytes\n");
+    let mut closed = shell.command(["create", "notes:z"]);
+    closed.stdin(Stdio::null());
+    assert!(closed.status().unwrap().success());
+}
+
+#[test]
+fn work_that_is_done_in_part_says_so_with_its_exit_code() {
+    let shell = Shell::new(&["one", "two"]);
+    shell.write("one/a", "a");
+    shell.write("one/d/b", "b");
+    shell.write("two/in/c", "c");
+    assert!(shell.fails(["cp", "one:a", "one:nope", "two:in"], 9).starts_with("f9: nope: "));
+    shell.fails(["cp", "one:nope", "one:a", "--overwrite", "two:in"], 9);
+    shell.fails(["cp", "one:nope", "one:neither", "two:in"], 3);
+    shell.fails(["mv", "one:nope", "one:a", "two:x/"], 9);
+    assert_eq!(shell.read("two/x/a"), "a");
+    shell.fails(["checksum", "two:x/a", "two:nope"], 9);
+    shell.fails(["mkdir", "two:in", "two:new"], 9);
+    // Of two directories one arrives, and the other in no part.
+    shell.write("two/all/d/b", "other");
+    shell.write("one/e/f", "f");
+    shell.fails(["cp", "-r", "one:d", "two:all/"], 4);
+    shell.fails(["cp", "-r", "one:d", "one:e", "two:all/"], 9);
+    assert_eq!((shell.read("two/all/d/b"), shell.read("two/all/e/f")), ("other".into(), "f".into()));
+}
