@@ -18,6 +18,9 @@
 //! [`Connections`] are dictionaries by name in a file, [`Glob`] finds files by a pattern, and [`mirror`] makes a directory
 //! the same as another, of any two backends.
 //!
+//! For authors of plugins, the feature `author-tools` has `verify`, which runs the contract's suite on a plugin's file, and
+//! `NewPlugin`, which begins one.
+//!
 //! # The way of a call
 //!
 //! ```text
@@ -29,12 +32,48 @@
 //! for files that are damaged, foreign or too old are made from their bytes. What is checked is what is loaded: the file
 //! is opened once.
 //!
+//! # What is checked before a plugin runs
+//!
+//! A plugin is native code in this process, so everything is decided before its code runs; [`RefusalCode`] names the
+//! reasons, and [`Host::diagnose`] (`f9 plugins doctor`) tells of every candidate where it was found and which applies.
+//!
+//! | question | decided by |
+//! |---|---|
+//! | Where may it come from? | the directories of [`HostBuilder`], in their order; the first file of a name counts |
+//! | Who can replace it? | its owner and permissions, those of the directories on the way, and of what links lead to ([`UnsafePermissions`](RefusalCode::UnsafePermissions)) |
+//! | Will the system's loader survive it? | its headers: complete, of this machine, and none that would make the loader die |
+//! | Is it a plugin, and the one that is asked for? | its [`Manifest`], from the file's bytes |
+//! | Is it the very file that somebody approved? | a [`PluginLock`], by the SHA-256 of the open file that is then loaded |
+//! | Do its types fit? | the layout of everything that crosses the boundary, after it is mapped and before it is called |
+//!
+//! For permissions the rule is that of OpenSSH for the files it trusts: the file and every directory on the way belong to
+//! root or to the user, and nobody else may write to them. A group that only the user is a member of, by `/etc/group` and
+//! `/etc/passwd`, is the user. A directory with the sticky bit, such as `/tmp`, will do on the way, and not as the one that
+//! is searched. Whoever can replace the running program need not replace a plugin: the directories that the program lies
+//! below are not looked at, its owner is trusted, and what its own permissions give away is not held against a plugin. So a
+//! build tree works under any `umask`. Nothing is checked elsewhere than on Unix.
+//!
+//! Headers do not tell whether a library's code is what its author built: a flipped bit in it is found by a lock, and by
+//! nothing else. Hashing costs time, and is done only where there is a lock.
+//!
+//! # What a plugin can still do
+//!
+//! There is no sandbox. A panic in any entry is an error of that call, and answers that break the rules of the boundary
+//! (counts longer than a buffer, text that is not UTF-8, paths that lead out) are errors or mended. A plugin that means
+//! harm, or is broken beyond that, does what any code of this process can:
+//!
+//! - end it: by `abort`, `exit`, a signal, a stack overflow, a wild pointer; also while it is being loaded, at the exit of
+//!   the process, or in a thread of its own that aborts;
+//! - keep it: by not returning. Cancelling and timeouts ask, they do not force; a library that loops while it is being loaded
+//!   holds the loader's lock, and with it everything that starts a thread or ends in order;
+//! - change it: the working directory, signal handlers, the environment, limits, descriptors, what is printed.
+//!
+//! Where that matters, the plugin belongs into a process of its own.
+//!
 //! # What is absent
 //!
 //! The host names no plugin. It needs no environment variable (the user's data and configuration directories are looked up
-//! in some). It never unloads a library. A plugin is native code in this process: there is no sandbox, and the defence is
-//! to choose the directories that plugins come from. Panics of a plugin become errors; its aborts, exits and endless loops
-//! are the process's.
+//! in some). It never unloads a library.
 
 mod backend;
 mod connection;

@@ -43,6 +43,7 @@ struct Options {
 #[schemars(crate = "f9_plugin_api::schemars")]
 enum Deed {
     Abort,
+    Devour,
     /// Not with a code that tells of a failure.
     Exit,
     Overflow,
@@ -93,6 +94,7 @@ impl Deed {
     fn run(&self) {
         match self {
             Self::Abort => process::abort(),
+            Self::Devour => drop((0..4).map(|_| Vec::<u8>::with_capacity(1 << 30)).collect::<Vec<_>>()),
             Self::Exit => process::exit(0),
             Self::Overflow => drop(overflow(1)),
             Self::Hang => thread::sleep(Duration::from_secs(3600)),

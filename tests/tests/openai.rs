@@ -108,6 +108,67 @@ fn a_run_that_is_killed_leaves_the_old_version_and_what_the_sweep_finds() {
     }
 }
 
+#[test]
+fn the_connection_names_the_proxy_and_the_environment_does_not() {
+    let server = Server::start();
+    let nobody = "http://127.0.0.1:1";
+    let mut connection = connection(&server, server.vector_store());
+    let ls = |connection: &Value| {
+        let mut command = f9();
+        for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"] {
+            command.env(name, nobody);
+        }
+        command.args(["-c", &connection.to_string(), "ls"]).output().unwrap()
+    };
+    let output = ls(&connection);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    server.reset();
+    connection["proxy"] = nobody.into();
+    assert_eq!(ls(&connection).status.code(), Some(7));
+    assert!(server.requests().is_empty());
+}
+
+/// The most memory that a process has had, in MiB.
+#[cfg(target_os = "linux")]
+fn most_memory(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()? >> 10)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+#[allow(clippy::print_stdout, reason = "a test that skips says so")]
+fn a_file_of_any_size_takes_a_little_memory() {
+    use std::io::Write;
+
+    const SIZE: usize = 192;
+    if std::env::var_os("F9_FULL").is_none() {
+        println!("skipped: it stores {SIZE} MiB with unoptimised code; set F9_FULL=1 to run it");
+        return;
+    }
+    let server = Server::start();
+    let mut command = f9();
+    let mut child = command
+        .args(["-q", "-c", &connection(&server, server.vector_store()).to_string(), "create", "large", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let piece: Vec<u8> = (0..1 << 20).map(|i: u32| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    (0..SIZE).for_each(|_| stdin.write_all(&piece).unwrap());
+    let most = most_memory(child.id()).unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    println!("{SIZE} MiB stored with at most {most} MiB of memory");
+    assert!(most < SIZE as u64 / 2, "{most} MiB");
+    // A range at the end takes no more than the part that it is in.
+    let backend = host().open(connection(&server, server.vector_store())).unwrap();
+    let end = SIZE as u64 * (1 << 20);
+    assert!(backend.read_range("large", end - 10..end).unwrap() == piece[piece.len() - 10..]);
+}
+
 /// A backend whose operations stop when the token says so.
 fn stoppable(connection: Value) -> (Backend, CancelToken) {
     let cancel = CancelToken::new();

@@ -24,7 +24,7 @@ Exit codes:
   0  done                     5    invalid operation or path
   1  any other error          6    conflict with the remote
   2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
-  3  not found                8    plugin (not found, refused, panicked)
+  3  not found                8    plugin (not found, refused, panicked, does not conform)
   4  already exists           9    several things, done in part
                               130  interrupted by Ctrl-C
 

@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, IsTerminal, Read},
-    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -44,11 +43,6 @@ impl Stop {
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
             start(move || on_timeout.end_after(timeout));
-            // A library that never finishes loading holds a lock that an orderly end has to take.
-            start(move || {
-                thread::sleep(timeout.saturating_add(2 * GRACE));
-                process::abort();
-            });
         }
         Ok(stop)
     }
@@ -78,7 +72,7 @@ impl Stop {
         self.cancel.cancel();
         if self.interrupted.swap(true, Ordering::SeqCst) {
             super::prompt::restore_echo();
-            process::exit(INTERRUPTED.into());
+            exit_now(INTERRUPTED);
         }
         if io::stderr().is_terminal() {
             to_stderr(format_args!("\nf9: stopping; Ctrl-C again ends at once"));
@@ -92,8 +86,26 @@ impl Stop {
         thread::sleep(GRACE);
         super::prompt::restore_echo();
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
-        process::exit(super::failure::exit_code(ErrorKind::Timeout).into());
+        exit_now(super::failure::exit_code(ErrorKind::Timeout));
     }
+}
+
+/// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
+fn start(work: impl FnOnce() + Send + 'static) {
+    let (starting, started) = mpsc::channel::<()>();
+    thread::spawn(move || {
+        drop(starting);
+        work();
+    });
+    let _ = started.recv(); // that there is nobody left to send is the message
+}
+
+/// Ends the program as it is: a library that never finishes loading holds a lock that an orderly end has to take.
+fn exit_now(code: u8) -> ! {
+    #[cfg(unix)]
+    signal_hook::low_level::exit(code.into());
+    #[cfg(not(unix))]
+    std::process::exit(code.into())
 }
 
 /// Where files may only become so large (`ulimit -f`), writing more is to be an error, and not the end of the program.
@@ -107,16 +119,6 @@ fn survive_file_size_limit() -> Result<()> {
 #[cfg(not(unix))]
 fn survive_file_size_limit() -> Result<()> {
     Ok(())
-}
-
-/// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
-fn start(work: impl FnOnce() + Send + 'static) {
-    let (starting, started) = mpsc::channel::<()>();
-    thread::spawn(move || {
-        drop(starting);
-        work();
-    });
-    let _ = started.recv(); // that there is nobody left to send is the message
 }
 
 fn out_of_time(timeout: Duration) -> Error {

@@ -19,6 +19,7 @@ use f9_plugin_api::{
     Error, ErrorKind, FileBackend, Result,
     conformance::{self, Case, Verdict},
 };
+use rustix::process::{Resource, getrlimit, setrlimit};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,6 +30,12 @@ use super::{
     wire::{Answer, Loaded, Request},
 };
 use crate::{Connection, Host, Plugin, redaction::is_secret};
+
+/// More than this nobody reads.
+const MAX_SEEN: usize = 2000;
+
+/// More memory than this no check needs, but a listing without end.
+const MAX_MEMORY: u64 = 2 << 30;
 
 /// Loads a plugin into this process and checks it for the process that started this one with the arguments that
 /// [`Verifier::run`](super::Verifier::run) added. It ends with that process.
@@ -45,6 +52,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     let [file, name] = &arguments[..] else { return Err(usage()) };
     let name = name.to_str().ok_or_else(usage)?.parse()?;
     let (requests, mut answers) = take_over_stdio()?;
+    limit_resources();
     // A case that panics has failed, which its answer tells.
     std::panic::set_hook(Box::new(|_| {}));
 
@@ -66,7 +74,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         let connection = Connection::try_from(request.connection)?;
         secrets.learn(&connection, &schema);
         let (outcome, seen) = check(&plugin, &connection, &request.check, request.regardless);
-        let seen = seen.map(|seen| secrets.hide(&seen));
+        let seen = seen.map(|seen| secrets.hide(&seen).chars().take(MAX_SEEN).collect());
         let mut misdeeds = Surroundings::observe().changes_since(&before);
         misdeeds.extend(secrets.told().map(|seen| (SECRETS.to_owned(), seen)));
         send(&mut answers, &Answer { outcome, seen, misdeeds })?;
@@ -108,6 +116,16 @@ fn send(answers: &mut File, answer: &impl Serialize) -> Result<()> {
     let mut line = serde_json::to_vec(answer).map_err(io::Error::from)?;
     line.push(b'\n');
     Ok(answers.write_all(&line)?)
+}
+
+/// What goes wrong here stays here: no memory that others need is taken, and no image of it left in their directory.
+fn limit_resources() {
+    for (resource, most) in [(Resource::Core, 0), (Resource::Data, MAX_MEMORY)] {
+        let mut limit = getrlimit(resource);
+        limit.current = Some(limit.maximum.map_or(most, |maximum| maximum.min(most)));
+        // Where that is not to be had, the checks are the same.
+        let _ = setrlimit(resource, limit);
+    }
 }
 
 /// Keeps what standard input and output lead to for this process's own use. In their place the plugin finds an empty input,

@@ -27,14 +27,35 @@
 //! # Synchronising
 //!
 //! `push` commits everything that differs (new, changed and deleted files, the executable bit, links; what `.gitignore`
-//! names is left out) and publishes the branch. `pull` wants nothing pending, fetches, and moves the branch forward or
-//! merges. `sync` commits, pulls and pushes, and tries again if the remote moves meanwhile. If both sides changed the same
-//! thing, the tree is left as git leaves it, with both versions marked as `local` and `remote` in text files;
-//! `conflict_report` lists what is to be settled, and the next push concludes the merge. The losing side stays in the
-//! history.
+//! names is left out) and publishes the branch; one that the remote lacks is created there. `pull` wants nothing pending,
+//! fetches, and moves the branch forward or merges. `sync` commits, pulls and pushes, and tries again if the remote moves
+//! meanwhile. If both sides changed the same thing, the tree is left as git leaves it, with both versions marked as
+//! `local` and `remote` in text files; `conflict_report` lists what is to be settled, and the next push concludes the
+//! merge. The losing side stays in the history.
+//!
+//! `conflict_accept_local` and `conflict_accept_remote` settle a conflict with what a side had committed. A file that was
+//! edited since the merge is refused: settle it with the edited content by `conflict_resolve`, or delete it first.
 //!
 //! Whoever works in the clone with git at the same time is respected: an operation that meets a lock of git's is `Busy`, and
 //! only locks that a killed process of ours left behind are removed.
+//!
+//! # Opening
+//!
+//! A clone that is there already is used as it is; if its `origin` is another address than `remote_url`, it is changed, and
+//! the log says so. Whether that was meant shows at the first contact: a remote whose branch has no commit in common with
+//! a clone that was in step with one before is refused, and nothing of it is brought here. Two clones of an empty remote
+//! begin apart, and may meet. A clone on another branch is switched to `branch` if nothing in it is pending.
+//!
+//! # What it costs
+//!
+//! Anybody may have written into the working tree, so `push` and `pull` ask the system about every file, as `git status`
+//! does, on all processors (about a microsecond for each), and read and write the index, which has some hundred bytes for
+//! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2, sparse checkouts
+//! and file systems without the executable bit, without links or without letter case are looked at by libgit2, several times
+//! slower. A clone with many files, and so the first opening, takes longer than with git.
+//!
+//! The connection to the remote is kept for the next call: an SSH session for a minute, with its host key checked and its
+//! login made by the same options; HTTP by keep-alive. A pull that finds nothing new is one request.
 //!
 //! # What nothing depends on
 //!
@@ -51,7 +72,12 @@
 //! # Limits
 //!
 //! Submodules, LFS and rebasing are not supported: a submodule is an empty directory, an LFS file its pointer. Names
-//! that are not UTF-8 have no path here; they are synchronised all the same.
+//! that are not UTF-8 have no path here; they are synchronised all the same. In a nested `.gitignore`, `!` takes back only
+//! rules of the same file (libgit2's reading), so that what an outer one ignores stays ignored.
+//!
+//! RSA keys are handled by the crate `rsa`, for which RUSTSEC-2023-0071 (a timing leak of decryption) is open: keys only
+//! sign here, once for each login to a server whose host key was accepted, and nothing is ever decrypted. Ed25519 keys have
+//! no part in it.
 //!
 //! Capabilities: copy, rename, open_write, sync. Checksums are computed by the host.
 

@@ -155,7 +155,7 @@ impl Scan<'_> {
                         }
                     }
                 }
-            } else if let Some(child) = &tracked {
+            } else if let Some(child) = tracked.as_ref().filter(|child| !(is_root && is_ours(child.name))) {
                 brought.found.push(path_of(child.name)); // gone
             }
             if order.is_ge()

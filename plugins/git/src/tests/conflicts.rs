@@ -204,48 +204,71 @@ fn expected(site: &Site, is: Is) -> String {
     Is::of(site.dir.path(), "expected")
 }
 
-/// A rename to two names: the old one is `DD`, the new ones are `AU` and `UA`.
+/// A rename to two names: the old one is `DD`, the new ones are `AU` and `UA`. A renamed link is to libgit2 another link.
 #[test]
-fn a_file_renamed_on_both_sides_can_be_settled_in_every_way() {
+fn files_renamed_on_both_sides_can_be_settled_in_every_way() {
+    let kinds = || KINDS.iter().filter(|(kind, _)| *kind != "link");
+    let cases: Vec<(Kind, String)> = kinds()
+        .flat_map(|(kind, is)| NAMES.iter().map(move |name| (*is, format!("{kind}/{name}"))))
+        .collect();
     for how in SETTLE {
-        let content = "1\n2\n3\n4\n5\n6\n7\n8\n";
-        let site = Site::with(&[("old é.txt", content)]);
+        let site = Site::with(&[("seed", "seed\n")]);
         let (one, two) = (site.open("one"), site.open("two"));
-        for (clone, name) in [("one", "remote name.txt"), ("two", "local name.txt")] {
-            fs::rename(site.path(clone).join("old é.txt"), site.path(clone).join(name)).unwrap();
+        for (kind, name) in &cases {
+            // Of its own, so that nothing else could have been renamed to it.
+            kind(Box::leak(format!("{name}\n").repeat(8).into_boxed_str())).put(&site.path("one"), name);
+        }
+        one.push(None).unwrap();
+        two.pull().unwrap();
+        for (clone, suffix) in [("one", "remote"), ("two", "local")] {
+            for (_, name) in &cases {
+                let root = site.path(clone);
+                fs::rename(root.join(name), root.join(format!("{name}.{suffix}"))).unwrap();
+            }
         }
         one.push(None).unwrap();
         assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::Conflict);
         let report = two.conflict_report().unwrap();
-        let codes: Vec<_> =
-            report.iter().map(|conflict| (conflict.path.as_str(), &*conflict.status)).collect();
-        assert_eq!(codes, [("local name.txt", "AU"), ("old é.txt", "DD"), ("remote name.txt", "UA")]);
+        let code = |name: String| {
+            report.iter().find(|conflict| conflict.path.as_str() == name).map(|conflict| &*conflict.status)
+        };
+        for (_, name) in &cases {
+            let codes = [name.clone(), format!("{name}.local"), format!("{name}.remote")].map(code);
+            assert_eq!(codes, [Some("DD"), Some("AU"), Some("UA")], "{name:?}");
+        }
+        assert_eq!(report.len(), 3 * cases.len());
         for conflict in &report {
             settle(&two, &conflict.path, how);
         }
         two.push(None).unwrap();
         assert_concluded(&site, "two", &format!("{how:?}"));
-        let there = |name: &str| site.at_remote(name).is_some();
-        let found = (there("local name.txt"), there("old é.txt"), there("remote name.txt"));
-        let expected = match how {
-            Settle::Local => (true, false, false),
-            Settle::Remote => (false, false, true),
-            Settle::Content => (true, true, true),
-        };
-        assert_eq!(found, expected, "{how:?}");
+        let there = git(&site.remote(), &["ls-tree", "-r", "-z", "--name-only", "main"]);
+        let there: Vec<_> = there.split('\0').collect();
+        for (_, name) in &cases {
+            let names = [format!("{name}.local"), name.clone(), format!("{name}.remote")];
+            let found = names.map(|name| there.contains(&&*name));
+            let expected = match how {
+                Settle::Local => [true, false, false],
+                Settle::Remote => [false, false, true],
+                Settle::Content => [true, true, true],
+            };
+            assert_eq!(found, expected, "{how:?} {name:?}");
+        }
         site.check(&["one", "two"]);
     }
 }
 
 #[test]
 fn a_file_against_a_directory_can_be_settled_in_every_way() {
-    for file_is_local in [true, false] {
+    for (file_is_local, kind) in
+        [(true, Is::Text as Kind), (false, Is::Text), (true, Is::Link), (false, Is::Link)]
+    {
         for how in SETTLE {
-            let what = format!("file is local: {file_is_local}, {how:?}");
+            let what = format!("{:?} is local: {file_is_local}, {how:?}", kind(""));
             let site = Site::with(&[("seed", "seed\n")]);
             let (one, two) = (site.open("one"), site.open("two"));
             let (file, directory) = if file_is_local { ("two", "one") } else { ("one", "two") };
-            write(&site.path(file), "d", "a file\n");
+            kind("a file").put(&site.path(file), "d");
             write(&site.path(directory), "d/x", "x\n");
             write(&site.path(directory), "d/y/z", "z\n");
             one.push(None).unwrap();
@@ -259,7 +282,7 @@ fn a_file_against_a_directory_can_be_settled_in_every_way() {
             let file_wins = (how == Settle::Local) == file_is_local;
             let expected = match how {
                 Settle::Content => Some("settled\n"),
-                _ if file_wins => Some("a file\n"),
+                _ if file_wins => Some("a file"),
                 _ => None,
             };
             match expected {

@@ -9,7 +9,7 @@ use std::{
 use f9_git_server::{Authority, Behaviour, HttpServer, Login};
 use f9_plugin_api::{BackendPath, Error, ErrorKind, SyncFileBackend, serde_json::Value};
 
-use super::support::{Site, contains, git, open, read, write};
+use super::support::{Site, contains, git, name_oddly, open, read, write};
 
 const LOGIN: Login = ("user", "p@ss:w/rd CANARY");
 
@@ -102,6 +102,22 @@ fn calls_share_a_connection_and_ask_for_nothing_twice() {
 }
 
 #[test]
+fn branches_of_others_may_have_any_name() {
+    let web = Web::new(false);
+    let backend = open(web.options("one")).unwrap();
+    name_oddly(&web.site);
+    write(&web.site.path("one"), "b.txt", "b\n");
+    assert_eq!(backend.sync(None).unwrap().sent, 1);
+    open(web.options("two")).unwrap();
+    let mut options = web.options("three");
+    options["branch"] = "été".into();
+    let backend = open(options).unwrap();
+    write(&web.site.path("three"), "c.txt", "c\n");
+    assert!(backend.push(None).unwrap().sent >= 1);
+    assert_eq!(backend.pull().unwrap().received, 0);
+}
+
+#[test]
 fn an_empty_remote_and_a_missing_branch_work_over_http() {
     let web = Web::new(false);
     git(web.site.dir.path(), &["init", "--quiet", "--bare", "--initial-branch=main", "empty.git"]);
@@ -158,6 +174,7 @@ fn refusals_of_a_server_are_told_apart() {
     let web = Web::new(false);
     for (behaviour, kind, words) in [
         (Behaviour::Refuse(403, "not you CANARY"), ErrorKind::PermissionDenied, "403"),
+        (Behaviour::Refuse(403, "not\0you"), ErrorKind::PermissionDenied, "403"),
         (Behaviour::Refuse(404, ""), ErrorKind::NotFound, "404"),
         (Behaviour::Refuse(429, ""), ErrorKind::RateLimited, "429"),
         (Behaviour::Refuse(503, "busy"), ErrorKind::Network, "503"),

@@ -9,7 +9,7 @@ use std::{
 use f9_git_server::{KeyKind, SshBehaviour, SshServer, make_key};
 use f9_plugin_api::{BackendPath, Error, ErrorKind, SyncFileBackend, serde_json::Value};
 
-use super::support::{Site, contains, open, read, write};
+use super::support::{Site, contains, name_oddly, open, read, write};
 
 /// A site whose remote is reached through an SSH server.
 struct Shell {
@@ -245,6 +245,16 @@ fn servers_that_do_not_play_along_are_given_up() {
     let error =
         shell.refused(|options| options["remote_url"] = format!("ssh://git@127.0.0.1:{port}/x").into());
     assert_eq!(error.kind(), ErrorKind::Network, "{error:?}");
+}
+
+#[test]
+fn branches_of_others_may_have_any_name() {
+    let shell = Shell::new();
+    let backend = open(shell.options("one")).unwrap();
+    name_oddly(&shell.site);
+    write(&shell.site.path("one"), "b.txt", "b\n");
+    assert_eq!(backend.sync(None).unwrap().sent, 1);
+    open(shell.options("two")).unwrap();
 }
 
 #[test]

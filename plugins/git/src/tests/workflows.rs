@@ -4,7 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use f9_plugin_api::{ErrorKind, SyncFileBackend};
 
-use super::support::{Site, git, read, write};
+use super::support::{Site, git, name_oddly, read, write};
 
 #[test]
 fn push_makes_a_commit_at_the_remote() {
@@ -149,6 +149,39 @@ fn two_clones_sync_end_to_end_with_dirty_trees() {
         assert_eq!(git(&site.path(clone), &["status", "--porcelain"]), "");
     }
     site.check(&["one", "two"]);
+}
+
+#[test]
+fn branches_of_others_may_have_any_name() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    name_oddly(&site);
+    write(&site.path("one"), "b.txt", "b\n");
+    assert_eq!(backend.sync(None).unwrap().sent, 1);
+    site.open("two");
+}
+
+#[test]
+fn many_that_work_in_one_clone_take_turns() {
+    const EACH: usize = 5;
+    let site = Site::with(&[("a.txt", "a\n")]);
+    site.open("one");
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let site = &site;
+            scope.spawn(move || {
+                let backend = site.open("one");
+                for number in 0..EACH {
+                    write(&site.path("one"), &format!("{writer}/{number}.txt"), "x\n");
+                    backend.sync(None).unwrap();
+                }
+            });
+        }
+    });
+    let files = git(&site.remote(), &["ls-tree", "-r", "--name-only", "main"]);
+    assert_eq!(files.lines().count(), 1 + 4 * EACH);
+    assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
+    site.check(&["one"]);
 }
 
 #[test]

@@ -11,7 +11,10 @@ use f9_http::{Body, Client, ClientOptions, Request, ResponseReader, Url, parse_u
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 
-use super::smart::{Connection, Failure, Pace};
+use super::{
+    advertised::Advertised,
+    smart::{Connection, Failure, Pace},
+};
 use crate::{errors::clean, options::Settings, remote_url::Credentials};
 
 /// A request of up to so many bytes is kept in memory; a larger one, such as a big pack, waits in a file.
@@ -136,14 +139,23 @@ enum State {
     /// A request is being written.
     Asking(Outgoing),
     /// The answer is being read.
-    Answering(ResponseReader, Pace),
+    Answering(Box<Answer>),
     /// It was, or failed.
     Over,
 }
 
+/// An answer, as far as it was not read.
+struct Answer {
+    reader: ResponseReader,
+    pace: Pace,
+    advertised: Advertised,
+}
+
 impl Stream {
-    fn answer(&mut self) -> Result<(&mut ResponseReader, &mut Pace)> {
+    fn answer(&mut self) -> Result<&mut Answer> {
         let service = self.service;
+        // The name of the service is a list of its own.
+        let lists = if matches!(self.state, State::Advertise) { 2 } else { 0 };
         let reader = match &mut self.state {
             State::Advertise => {
                 let url = self.http.endpoint(&format!("info/refs?service={service}"));
@@ -156,13 +168,14 @@ impl Stream {
                 let request = Request::post(url, &kind, outgoing.body()?);
                 Some(self.http.send(request, &format!("application/x-{service}-result"))?)
             }
-            State::Answering(..) | State::Over => None,
+            State::Answering(_) | State::Over => None,
         };
         if let Some(reader) = reader {
-            self.state = State::Answering(reader, Pace::new(self.http.timeout));
+            let (pace, advertised) = (Pace::new(self.http.timeout), Advertised::new(lists));
+            self.state = State::Answering(Box::new(Answer { reader, pace, advertised }));
         }
         match &mut self.state {
-            State::Answering(reader, pace) => Ok((reader, pace)),
+            State::Answering(answer) => Ok(answer),
             _ => Err(Error::new(ErrorKind::Other, "no answer was begun")),
         }
     }
@@ -170,10 +183,13 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.answer().and_then(|(reader, pace)| {
-            let read = reader.read(buffer)?;
-            pace.note(read)?;
-            Ok(read)
+        let read = self.answer().and_then(|answer| {
+            let Answer { reader, pace, advertised } = answer;
+            advertised.read(buffer, |buffer| {
+                let read = reader.read(buffer)?;
+                pace.note(read)?;
+                Ok(read)
+            })
         });
         read.map_err(|error| {
             self.state = State::Over;
@@ -185,8 +201,8 @@ impl Read for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         // libgit2 reads no further than git's protocol goes.
-        if let State::Answering(reader, _) = std::mem::replace(&mut self.state, State::Over) {
-            reader.finish(END);
+        if let State::Answering(answer) = std::mem::replace(&mut self.state, State::Over) {
+            answer.reader.finish(END);
         }
     }
 }

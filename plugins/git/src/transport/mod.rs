@@ -1,5 +1,6 @@
 //! How commits travel to and from the remote.
 
+mod advertised;
 mod hooks;
 mod http;
 mod path;

@@ -6,6 +6,7 @@
 use std::{
     cell::RefCell,
     io,
+    panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -159,12 +160,17 @@ impl<'a> Call<'a> {
             Rc::new(move |remote| {
                 GitTransport::smart(remote, C::RPC, connection.subtransport(failed.clone()))
             }),
-            work,
+            // git2 panics at an answer that is not UTF-8.
+            || catch_unwind(AssertUnwindSafe(work)),
         );
         match (self.failed.take(), worked) {
             (Some(error), _) => Err(error),
-            (None, Ok(value)) => Ok(value),
-            (None, Err(error)) => {
+            (None, Ok(Ok(value))) => Ok(value),
+            (None, Err(_)) => {
+                let message = "the remote's answer is not UTF-8, so that it is not known how it went";
+                Err(Error::new(ErrorKind::RemoteRefused, message).hint("pull shows what the remote has now"))
+            }
+            (None, Ok(Err(error))) => {
                 self.context.check_cancelled()?;
                 Err(self.protocol_error(error))
             }

@@ -1,12 +1,12 @@
 //! The contract's suite, in each of the service's moods.
 
-use std::time::Duration;
+use std::{sync::Mutex, time::Duration};
 
 use f9_openai_server::{Parts, Server, Settings, Shape};
 use f9_plugin_api::conformance::{self, Report};
 use serde_json::{Value, json};
 
-use super::open_with;
+use super::{in_parallel, open_with};
 
 /// Takes hundreds of files, and with them most of the time. One mode is enough, unless all is asked for.
 const LONG: &str = "list::many_entries_are_complete";
@@ -19,12 +19,13 @@ fn conforms(change: impl FnOnce(&mut Settings), options: Value) {
     let server = Server::with(settings);
     let mut all = json!({"cache_ttl": 3600});
     all.as_object_mut().unwrap().extend(options.as_object().unwrap().clone());
-    let mut report = Report::default();
-    for case in conformance::cases().filter(|case| full || options == json!({}) || case.name() != LONG) {
-        report
-            .add(case, case.run(|| Box::new(open_with(&server, &server.create_vector_store(), all.clone()))));
-    }
-    report.assert();
+    let cases = conformance::cases().filter(|case| full || options == json!({}) || case.name() != LONG);
+    let report = Mutex::new(Report::default());
+    in_parallel(&cases.collect::<Vec<_>>(), |case| {
+        let outcome = case.run(|| Box::new(open_with(&server, &server.create_vector_store(), all.clone())));
+        report.lock().unwrap().add(case, outcome);
+    });
+    report.into_inner().unwrap().assert();
 }
 
 #[test]
@@ -79,6 +80,13 @@ fn with_everything_armoured() {
 }
 
 #[test]
-fn with_text_searchable_in_any_case() {
-    conforms(|settings| settings.content_parts = Parts::Chunks, json!({"encoding": "searchable"}));
+fn with_text_searchable_in_any_case_and_parsed_text_in_pages() {
+    conforms(
+        |settings| {
+            settings.content_parts = Parts::Chunks;
+            settings.content_page = 1000;
+            settings.beta_required = true;
+        },
+        json!({"encoding": "searchable"}),
+    );
 }

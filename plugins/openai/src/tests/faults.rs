@@ -1,13 +1,18 @@
 //! Whatever goes wrong at whatever request: what was there stays, what was acknowledged is there, and the error is clear.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
 
 use f9_openai_server::{Fault, Plan, Route, Server};
-use f9_plugin_api::{CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend, Result, UpdateMode};
+use f9_plugin_api::{
+    ChecksumAlgorithm, CreateOptions, DeleteOptions, Error, ErrorKind, FileBackend, Result, UpdateMode,
+};
 use serde_json::json;
 
-use super::{noise, open, open_with, overwriting, path, read};
-use crate::backend::OpenAi;
+use super::{in_parallel, noise, open, open_with, overwriting, path, read};
+use crate::{backend::OpenAi, record::Digest};
 
 fn faults() -> Vec<Fault> {
     let mut faults = vec![
@@ -65,7 +70,7 @@ fn new() -> Vec<u8> {
     noise(9000)
 }
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 8] = [
     Case {
         name: "overwrite, large",
         run: |backend| backend.create(&path("dir/file"), (&new()).into(), overwriting()).map(drop),
@@ -94,6 +99,16 @@ const CASES: [Case; 6] = [
             writer.commit().map(drop)
         },
         after: || Some(new()),
+    },
+    Case {
+        name: "make a directory",
+        run: |backend| backend.create_dir(&path("dir/sub"), CreateOptions::default()).map(drop),
+        after: || Some(old()),
+    },
+    Case {
+        name: "delete the directory",
+        run: |backend| backend.delete(&path("dir"), DeleteOptions::default().recursive(true)),
+        after: || None,
     },
     Case {
         name: "create beside",
@@ -131,7 +146,7 @@ fn strike(case: &Case, n: usize, fault: &Fault, retries: u32) -> bool {
         Err(error) => {
             check_clear(error, &what);
             // A delete that was carried out without an answer cannot be taken back.
-            if case.name == "delete" { vec![Some(old()), None] } else { vec![Some(old())] }
+            if case.name.starts_with("delete") { vec![Some(old()), None] } else { vec![Some(old())] }
         }
     };
     assert!(expected.contains(&found), "neither old nor new: {what}");
@@ -142,7 +157,8 @@ fn strike(case: &Case, n: usize, fault: &Fault, retries: u32) -> bool {
     );
     // Nothing is left but what the sweep finds.
     elsewhere.command("sweep", &json!({"min_age": 0})).unwrap_or_else(|error| panic!("{error:?}: {what}"));
-    let entries = elsewhere.list(&path("dir"), f9_plugin_api::ListOptions::default()).unwrap().count();
+    let all = f9_plugin_api::ListOptions::default().recursive(true);
+    let entries = elsewhere.list(&path("dir"), all).map_or(0, Iterator::count);
     // A directory is given an entry of its own before the last file in it goes.
     let directory = usize::from(case.name == "delete");
     assert!(
@@ -168,15 +184,27 @@ fn check_clear(error: &Error, what: &str) {
 }
 
 /// All of it if asked for; else every fault with some of the operations, and every operation with some of the faults.
+#[allow(clippy::print_stdout, reason = "how much was tried")]
 fn every_fault_at_every_request(retries: u32) {
     let full = std::env::var_os("F9_FULL").is_some();
-    for (i, case) in CASES.iter().enumerate() {
-        let chosen = |number: usize| full || (number + i) % CASES.len() == retries as usize;
-        for (_, fault) in faults().iter().enumerate().filter(|(number, _)| chosen(*number)) {
-            let struck = (0..).take_while(|n| strike(case, *n, fault, retries)).count();
-            assert!(struck >= 3, "{} with {fault:?} made {struck} requests only", case.name);
-        }
-    }
+    let faults = faults();
+    let chosen = |(i, number): &(usize, usize)| full || (number + i) % CASES.len() == retries as usize;
+    let pairs = (0..CASES.len()).flat_map(|i| (0..faults.len()).map(move |number| (i, number)));
+    let pairs: Vec<_> = pairs.filter(chosen).collect();
+    let strikes = AtomicUsize::new(0);
+    in_parallel(&pairs, |&(i, number)| {
+        let (case, fault) = (&CASES[i], &faults[number]);
+        let struck = (0..).take_while(|n| strike(case, *n, fault, retries)).count();
+        assert!(struck >= 3, "{} with {fault:?} made {struck} requests only", case.name);
+        strikes.fetch_add(struck, Ordering::Relaxed);
+    });
+    println!(
+        "{} kinds of faults, {} operations, {} pairs of them, each request struck once: {} runs, {retries} retries",
+        faults.len(),
+        CASES.len(),
+        pairs.len(),
+        strikes.into_inner()
+    );
 }
 
 #[test]
@@ -189,20 +217,40 @@ fn nothing_is_lost_when_requests_are_repeated() {
     every_fault_at_every_request(1);
 }
 
+/// What is asked of a store with `file` in it, and whether the answer is right.
+type Question = (&'static str, fn(&OpenAi) -> Result<bool>);
+
+const QUESTIONS: [Question; 6] = [
+    ("read", |backend| Ok(read(backend, "file")? == new())),
+    ("read a range", |backend| Ok(backend.read_range(&path("file"), (10..20).into())? == new()[10..20])),
+    ("info", |backend| Ok(backend.info(&path("file"))?.size == new().len() as u64)),
+    ("list", |backend| Ok(backend.list(&path("/"), Default::default())?.count() == 1)),
+    ("checksum", |backend| {
+        Ok(backend.checksum(&path("file"), ChecksumAlgorithm::Sha256)? == Digest::of(&new()).to_string())
+    }),
+    ("search", |backend| {
+        Ok(backend.as_search().unwrap().search("nothing", 5, &serde_json::Value::Null)?.is_empty())
+    }),
+];
+
 #[test]
-fn a_fault_while_reading_never_yields_other_bytes() {
-    let server = Server::start();
-    open(&server).create(&path("file"), (&new()).into(), CreateOptions::default()).unwrap();
-    for fault in faults() {
-        for n in 0..3 {
-            let backend = hasty(&server, 0, &fault);
-            server.inject(Plan::nth(n, fault.clone()));
-            if let Ok(content) = read(&backend, "file") {
-                assert!(content == new(), "{fault:?} at request {n}");
+fn a_fault_while_asking_never_yields_a_wrong_answer() {
+    in_parallel(&faults(), |fault| {
+        let server = Server::start();
+        open(&server).create(&path("file"), (&new()).into(), CreateOptions::default()).unwrap();
+        for (name, ask) in QUESTIONS {
+            for n in 0..3 {
+                let backend = hasty(&server, 0, fault);
+                server.inject(Plan::nth(n, fault.clone()));
+                let what = format!("{name}: {fault:?} at request {n}");
+                match ask(&backend) {
+                    Ok(right) => assert!(right, "{what}"),
+                    Err(error) => check_clear(&error, &format!("{what}: {error:?}")),
+                }
+                server.heal();
             }
-            server.heal();
         }
-    }
+    });
 }
 
 #[test]

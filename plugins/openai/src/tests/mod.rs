@@ -11,6 +11,8 @@ mod search;
 mod secrets;
 mod sweeping;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use f9_openai_server::{API_KEY, Server};
 use f9_plugin_api::{BackendPath, Context, FileBackend, Result, parse_options};
 use serde_json::{Value, json};
@@ -47,6 +49,17 @@ fn read(backend: &OpenAi, at: &str) -> Result<Vec<u8>> {
 
 fn overwriting() -> f9_plugin_api::CreateOptions {
     f9_plugin_api::CreateOptions::default().overwrite(true)
+}
+
+/// Works on all items, several at the same time: most of the work is waiting.
+fn in_parallel<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            work(item);
+        }
+    };
+    std::thread::scope(|scope| (0..8).for_each(|_| drop(scope.spawn(worker))));
 }
 
 /// Bytes without a pattern, the same at each run.

@@ -101,6 +101,43 @@ fn two_creators_at_once_leave_one_version_that_everybody_sees() {
 }
 
 #[test]
+fn writers_at_the_same_time_leave_one_version_of_each_file_that_everybody_sees() {
+    const FILES: [&str; 3] = ["a", "dir/b", "dir/c"];
+    let mut settings = Settings::default();
+    settings.list_lag = Duration::from_millis(30);
+    settings.index_delay = Duration::from_millis(2);
+    let server = Server::with(settings);
+    // Each is a process of its own as far as the service can tell. Larger ones are armour, smaller ones inline.
+    let content =
+        |writer: usize, round: usize| format!("{writer} {round} ").into_bytes().repeat(1 + 800 * (round % 2));
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let (server, content) = (&server, &content);
+            scope.spawn(move || {
+                let backend = open_with(server, server.vector_store(), json!({"encoding": "exact"}));
+                for round in 0..8 {
+                    put(&backend, FILES[(writer + round) % 3], &content(writer, round)).unwrap();
+                }
+            });
+        }
+    });
+    std::thread::sleep(Duration::from_millis(60));
+    let all: Vec<_> = (0..4).flat_map(|writer| (0..8).map(move |round| (writer, round))).collect();
+    let seen = FILES.map(|file| read(&open(&server), file).unwrap());
+    for (file, seen) in FILES.iter().zip(&seen) {
+        assert!(all.iter().any(|&(writer, round)| content(writer, round) == *seen), "{file} is a mixture");
+    }
+    let other = open(&server);
+    other.command("sweep", &json!({"min_age": 0})).unwrap();
+    assert_eq!(
+        FILES.map(|file| read(&open(&server), file).unwrap()),
+        seen,
+        "for everybody, and after a sweep"
+    );
+    assert_eq!(server.files().len(), FILES.len(), "older versions are gone");
+}
+
+#[test]
 fn the_last_of_two_streams_to_be_committed_is_the_file() {
     let server = Server::start();
     let backend = open(&server);

@@ -38,7 +38,9 @@ fn delicate() -> Vec<(String, Vec<u8>)> {
         cases.push((format!("size {size}"), noise(size)));
     }
     for extension in
-        ["png", "csv", "zip", "PDF", "pdf", "h", "md", "json", "xml", "jsonl", "svg", "", "tar.gz"]
+        // What the service takes, and what it does not.
+        "c cpp cs css doc docx go html java js json md pdf php pptx py rb sh tex ts txt png csv zip PDF Md h xml \
+         jsonl svg yaml toml exe tar.gz".split_whitespace().chain([""])
     {
         cases.push((format!("extension.{extension}"), long.clone().into()));
         cases.push((format!("short.{extension}"), prose.into()));
@@ -150,6 +152,18 @@ fn large_content_is_stored_in_parts() {
     assert!(server.count(Route::ParsedContent) <= 8, "a range is read from its parts alone");
     let tail = backend.read_range(&path("large"), ByteRange::new(p..)).unwrap();
     assert!(tail == content[PIECE..]);
+}
+
+#[test]
+fn sizes_around_that_of_a_part_survive() {
+    let server = Server::start();
+    let backend = open_with(&server, server.vector_store(), json!({"cache_ttl": 3600}));
+    for (size, parts) in [(PIECE - 1, 1), (PIECE, 1), (PIECE + 1, 2)] {
+        server.reset();
+        large(&backend, &noise(size));
+        assert_eq!(server.count(Route::Upload), parts, "{size} bytes");
+        backend.delete(&path("large"), Default::default()).unwrap();
+    }
 }
 
 #[test]

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     errors::clean,
-    transport::smart::{Failure, Pace},
+    transport::{
+        advertised::Advertised,
+        smart::{Failure, Pace},
+    },
 };
 
 /// How much is written at once.
@@ -43,6 +46,7 @@ pub(super) struct Stream {
     broken: bool,
     is_push: bool,
     pace: Pace,
+    advertised: Advertised,
     failed: Failure,
 }
 
@@ -62,6 +66,7 @@ impl Stream {
             broken: false,
             is_push,
             pace,
+            advertised: Advertised::new(1),
             failed,
         };
         if let Some(message) = started.message {
@@ -165,7 +170,10 @@ fn says_no_repository(words: &str) -> bool {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.receive(buffer).map_err(|error| self.fail(error))
+        let mut advertised = std::mem::take(&mut self.advertised);
+        let read = advertised.read(buffer, |buffer| self.receive(buffer));
+        self.advertised = advertised;
+        read.map_err(|error| self.fail(error))
     }
 }
 
