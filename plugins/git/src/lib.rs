@@ -49,7 +49,7 @@
 //! # What it costs
 //!
 //! Anybody may have written into the working tree, so `push` and `pull` ask the system about every file, as `git status`
-//! does, on all processors (about a microsecond for each), and read and write the index, which has some hundred bytes for
+//! does, on all processors (a microsecond or two for each), and read and write the index, which has some hundred bytes for
 //! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2, sparse checkouts
 //! and file systems without the executable bit, without links or without letter case are looked at by libgit2, several times
 //! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file. The clone of a tree with many files, and
