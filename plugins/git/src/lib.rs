@@ -49,10 +49,11 @@
 //! # What it costs
 //!
 //! Anybody may have written into the working tree, so `push` and `pull` ask the system about every file, as `git status`
-//! does, on all processors (about a microsecond for each), and read and write the index, which has some hundred bytes for
+//! does, on all processors (a microsecond or two for each), and read and write the index, which has some hundred bytes for
 //! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2, sparse checkouts
 //! and file systems without the executable bit, without links or without letter case are looked at by libgit2, several times
-//! slower. A clone with many files, and so the first opening, takes longer than with git.
+//! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file. The clone of a tree with many files, and
+//! so the first opening, takes longer than with git.
 //!
 //! The connection to the remote is kept for the next call: an SSH session for a minute, with its host key checked and its
 //! login made by the same options; HTTP by keep-alive. A pull that finds nothing new is one request.
