@@ -1,6 +1,6 @@
 //! The table: as it grows on the terminal, and as text for a file.
 
-use crate::{Arguments, contenders::Contender, rows::Times};
+use crate::{Arguments, contenders::Contender};
 
 /// Lines of Markdown, printed as they come.
 pub(crate) struct Report {
@@ -18,7 +18,7 @@ impl Report {
     }
 
     /// Adds a row of ratios to the first contender, which is told in microseconds.
-    pub(crate) fn add(&mut self, name: &str, times: &Times) {
+    pub(crate) fn add(&mut self, name: &str, times: &[Vec<f64>]) {
         let ratios = times.iter().enumerate().map(|(index, own)| match index {
             0 => format!("1 ({})", duration(median(own.clone()))),
             _ if own.is_empty() => "–".to_owned(),
