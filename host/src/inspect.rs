@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Manifest, Refusal, RefusalCode,
+    Manifest, Refusal,
     discovery::{lossy, name_of_file},
     library::{Contents, Library, Source, open_regular},
 };
@@ -93,10 +93,8 @@ impl Library {
 
 /// The SHA-256 of an open file, of `length` bytes at most: it may grow for as long as it is read.
 fn sha256(file: &File, length: u64) -> Result<String, Refusal> {
-    let unreadable =
-        |error: io::Error| Refusal::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"));
     let mut file = file;
-    file.rewind().map_err(unreadable)?;
+    file.rewind().map_err(Refusal::unreadable)?;
     let mut left = file.take(length);
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 256 << 10];
@@ -105,7 +103,7 @@ fn sha256(file: &File, length: u64) -> Result<String, Refusal> {
             Ok(0) => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             Ok(count) => digest.update(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(Refusal::unreadable(error)),
         }
     }
 }

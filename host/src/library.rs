@@ -51,19 +51,15 @@ impl Library {
     }
 }
 
-fn unreadable(error: std::io::Error) -> Refusal {
-    Refusal::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"))
-}
-
 /// Opens a file that has content, and tells its length.
 pub(crate) fn open_regular(path: &Path) -> Result<(File, u64), Refusal> {
     let irregular = || Refusal::new(RefusalCode::NotALibrary, "it is not a regular file");
     // Looks before it opens: opening a device may do something.
-    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+    if !std::fs::metadata(path).map_err(Refusal::unreadable)?.is_file() {
         return Err(irregular());
     }
-    let file = open_without_waiting(path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
+    let file = open_without_waiting(path).map_err(Refusal::unreadable)?;
+    let metadata = file.metadata().map_err(Refusal::unreadable)?;
     if !metadata.is_file() {
         return Err(irregular());
     }

@@ -114,6 +114,11 @@ impl Refusal {
         Self { code, detail: detail.into(), remedy: code.remedy().to_owned() }
     }
 
+    /// Of a file that the system does not let be read.
+    pub(crate) fn unreadable(error: std::io::Error) -> Self {
+        Self::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"))
+    }
+
     /// With what to do about this file.
     pub(crate) fn with_remedy(mut self, remedy: impl Into<String>) -> Self {
         self.remedy = remedy.into();

@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fs::{self, Metadata},
-    io,
     os::unix::fs::MetadataExt,
     path::{Component, Path, PathBuf},
 };
@@ -72,7 +71,7 @@ impl Trust {
                 Step::Up => drop(at.pop()),
                 Step::Into(name) => {
                     let next = at.join(name);
-                    let metadata = fs::symlink_metadata(&next).map_err(unreadable)?;
+                    let metadata = fs::symlink_metadata(&next).map_err(Refusal::unreadable)?;
                     if metadata.is_symlink() {
                         self.check_owner(&next, &metadata)?;
                         links += 1;
@@ -80,7 +79,7 @@ impl Trust {
                             let detail = "too many symbolic links lead to it";
                             return Err(Refusal::new(RefusalCode::Unreadable, detail));
                         }
-                        ahead.extend(steps(&fs::read_link(&next).map_err(unreadable)?));
+                        ahead.extend(steps(&fs::read_link(&next).map_err(Refusal::unreadable)?));
                     } else {
                         self.check_entry(&next, &metadata)?;
                         at = next;
@@ -104,7 +103,7 @@ impl Trust {
 
     /// The directory that is searched: nobody else may put anything there.
     fn check_searched(&self, dir: &Path) -> Result<(), Refusal> {
-        let metadata = fs::metadata(dir).map_err(unreadable)?;
+        let metadata = fs::metadata(dir).map_err(Refusal::unreadable)?;
         if metadata.mode() & STICKY != 0 { self.check_writers(dir, &metadata) } else { Ok(()) }
     }
 
@@ -166,10 +165,6 @@ fn has_access_list(path: &Path) -> bool {
         _ = path;
         false
     };
-}
-
-fn unreadable(error: io::Error) -> Refusal {
-    Refusal::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"))
 }
 
 fn refusal(detail: String, command: &str) -> Refusal {
