@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use f9_plugin_api::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
-use crate::redaction;
+use crate::{json, redaction};
 
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
@@ -163,7 +163,7 @@ impl FromStr for Connection {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let value: Value = serde_json::from_str(text).map_err(|cause| {
+        let value = json::parse(text).map_err(|cause| {
             // serde_json tells the place and what it missed there, but quotes nothing of the text.
             Error::new(ErrorKind::InvalidConnection, format!("the connection is not JSON: {cause}"))
                 .hint(EXAMPLE)

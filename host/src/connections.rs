@@ -14,7 +14,8 @@ use serde_json::{Map, Value};
 use crate::{
     Backend, Connection, Host,
     connection::kind_of,
-    replace::{Readers, replace},
+    json,
+    replace::{Readers, exclusively, replace},
 };
 
 /// Connections by name, from a JSON file:
@@ -38,6 +39,9 @@ pub struct Connections {
     plugin_dirs: Vec<PathBuf>,
     others_can_read: bool,
 }
+
+/// Longer files are no connections.
+const MAX_LENGTH: u64 = 64 << 20;
 
 /// The key of the directories. It can be no connection's name.
 const PLUGIN_DIRS: &str = "$plugin_dirs";
@@ -75,6 +79,25 @@ impl Connections {
                 .hint(format!("type `chmod go-w {}`", file.display())));
         }
         Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read })
+    }
+
+    /// Reads a file of connections, changes them, and writes it; a file that is missing holds none. Whoever else does so at
+    /// the same time waits. Nothing is written if `change` fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), `change` and [`save`](Self::save).
+    pub fn edit<T>(file: impl Into<PathBuf>, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let file = file.into();
+        exclusively(&file, || {
+            let mut connections = match Self::load(&file) {
+                Err(error) if error.is_not_found() => Self::new(&file),
+                loaded => loaded?,
+            };
+            let answer = change(&mut connections)?;
+            connections.save()?;
+            Ok(answer)
+        })
     }
 
     /// The directories that the file wants searched for plugins, in order: for
@@ -193,10 +216,15 @@ struct Others {
 
 /// The text of a file, and what others can do with it.
 fn read(file: &Path) -> Result<(String, Others)> {
-    let mut opened = File::open(file)?;
+    let opened = File::open(file)?;
     let others = Others::of(&opened.metadata()?);
     let mut text = String::new();
-    opened.read_to_string(&mut text).map_err(|error| {
+    let read = opened.take(MAX_LENGTH + 1).read_to_string(&mut text);
+    if text.len() as u64 > MAX_LENGTH {
+        let message = format!("it has more than {MAX_LENGTH} bytes, as no file of connections has");
+        return Err(Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE));
+    }
+    read.map_err(|error| {
         let error = Error::from(error);
         Error::new(error.kind(), format!("the file with the connections cannot be read: {}", error.message()))
     })?;
@@ -221,8 +249,7 @@ impl Others {
 fn parse(text: &str) -> Result<(BTreeMap<String, Connection>, Vec<PathBuf>)> {
     let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE);
     // serde_json tells the place and what it missed there, but quotes nothing of the text.
-    let all =
-        serde_json::from_str(text).map_err(|cause| invalid(format!("the file is not JSON: {cause}")))?;
+    let all = json::parse(text).map_err(|cause| invalid(format!("the file is not valid JSON: {cause}")))?;
     let Value::Object(mut all) = all else {
         let found = kind_of(&all);
         return Err(invalid(format!("expected an object with a connection for each name, found {found}")));
@@ -308,6 +335,16 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_twice_is_refused_and_not_lost() {
+        for text in [
+            r#"{"a": {"backend": "local"}, "a": {"backend": "git"}}"#,
+            r#"{"a": {"backend": "local", "root": "x", "root": "y"}}"#,
+        ] {
+            assert!(refusal(text).starts_with("the file is not valid JSON: a key occurs twice"));
+        }
+    }
+
+    #[test]
     fn directories_of_plugins_are_written_in_full_and_kept() {
         for (value, found) in [
             (json!("/opt"), "a string"),
@@ -360,6 +397,23 @@ mod tests {
         assert_eq!(loaded.remove("notes"), Some(notes));
         loaded.save().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_that_is_added_at_the_same_time_is_lost() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("f9/connections.json");
+        let connection: Connection = r#"{"backend": "local"}"#.parse().unwrap();
+        std::thread::scope(|scope| {
+            for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+                let (file, connection) = (&file, connection.clone());
+                scope.spawn(move || Connections::edit(file, |all| all.insert(name, connection)).unwrap());
+            }
+        });
+        assert_eq!(Connections::load(&file).unwrap().iter().count(), 8);
+        Connections::edit(&file, |all| all.insert("a:b", connection)).unwrap_err();
+        assert_eq!(Connections::load(&file).unwrap().iter().count(), 8);
     }
 
     #[cfg(unix)]

@@ -84,6 +84,7 @@ mod everyday;
 mod glob;
 mod host;
 mod inspect;
+mod json;
 mod library;
 mod load;
 mod lock;

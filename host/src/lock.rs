@@ -2,23 +2,19 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     io::Read,
-    marker::PhantomData,
     path::{Path, PathBuf},
 };
 
 use f9_plugin_api::{Error, ErrorKind, Result};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
-    Connections, Inspection, PluginName, Refusal, RefusalCode,
+    Connections, Inspection, PluginName, Refusal, RefusalCode, json,
     library::open_regular,
-    replace::{Readers, replace},
+    permissions,
+    replace::{Readers, exclusively, replace},
 };
 
 /// The number of the file's format.
@@ -88,6 +84,33 @@ impl PluginLock {
         let file = file.into();
         let plugins = read(&file).and_then(|text| parse(&text)).map_err(|error| error.at(file.display()))?;
         Ok(Self { file, plugins })
+    }
+
+    /// Reads a lock, changes it, and writes it; a file that is missing holds nothing. Whoever else does so at the same time
+    /// waits. Nothing is written if `change` fails.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`load`](Self::load), `change` and [`save`](Self::save); and
+    /// [`PluginRefused`](ErrorKind::PluginRefused) for a lock that others can write to, because nobody knows who has put in it
+    /// what it holds.
+    pub fn edit<T>(file: impl Into<PathBuf>, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let file = file.into();
+        exclusively(&file, || {
+            let mut lock = match Self::load(&file) {
+                Err(error) if error.is_not_found() => Self::new(&file),
+                loaded => {
+                    permissions::check(&file).map_err(|refusal| {
+                        let error = Error::new(ErrorKind::PluginRefused, refusal.detail);
+                        error.at(file.display()).hint(refusal.remedy)
+                    })?;
+                    loaded?
+                }
+            };
+            let answer = change(&mut lock)?;
+            lock.save()?;
+            Ok(answer)
+        })
     }
 
     /// The file.
@@ -193,7 +216,7 @@ impl PluginLock {
     pub fn save(&self) -> Result<()> {
         let names: BTreeMap<_, _> =
             self.plugins.iter().map(|(name, targets)| (name.as_str(), targets)).collect();
-        let text = format!("{:#}\n", json!({"format": FORMAT, "plugins": names}));
+        let text = format!("{:#}\n", serde_json::json!({"format": FORMAT, "plugins": names}));
         replace(&self.file, text.as_bytes(), Readers::Everybody)
             .map_err(|error| error.at(self.file.display()))
     }
@@ -232,19 +255,21 @@ fn parse(text: &[u8]) -> Result<Plugins> {
     struct Document {
         #[serde(rename = "format")]
         _format: Value,
-        plugins: Once<Once<Vec<String>>>,
+        plugins: BTreeMap<String, BTreeMap<String, Vec<String>>>,
     }
 
     let not_valid = |error: serde_json::Error| invalid(format!("it is not valid: {error}"));
-    let Header { format } = serde_json::from_slice(text).map_err(not_valid)?;
+    let text = std::str::from_utf8(text).map_err(|_| invalid("it is not UTF-8".to_owned()))?;
+    let document = json::parse(text).map_err(not_valid)?;
+    let Header { format } = Header::deserialize(&document).map_err(not_valid)?;
     if format != FORMAT {
         return Err(invalid(format!("it has format {format}, this host reads format {FORMAT}")));
     }
-    let document: Document = serde_json::from_slice(text).map_err(not_valid)?;
+    let document = Document::deserialize(&document).map_err(not_valid)?;
     let mut plugins = Plugins::new();
-    for (name, targets) in document.plugins.0 {
+    for (name, targets) in document.plugins {
         let by_target = plugins.entry(name.parse()?).or_default();
-        for (target, hashes) in targets.0 {
+        for (target, hashes) in targets {
             if let Some(wrong) = hashes.iter().find(|hash| !is_sha256(hash)) {
                 let shown: String = wrong.chars().take(80).collect();
                 return Err(invalid(format!(
@@ -259,35 +284,4 @@ fn parse(text: &[u8]) -> Result<Plugins> {
 
 fn is_sha256(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-}
-
-/// An object in which each key occurs once.
-struct Once<V>(Vec<(String, V)>);
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Once<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Keys<V>(PhantomData<V>);
-
-        impl<'de, V: Deserialize<'de>> Visitor<'de> for Keys<V> {
-            type Value = Once<V>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
-                let mut seen = BTreeSet::new();
-                let mut entries = Vec::new();
-                while let Some((key, value)) = map.next_entry::<String, V>()? {
-                    if !seen.insert(key.clone()) {
-                        return Err(serde::de::Error::custom(format_args!("the key {key:?} occurs twice")));
-                    }
-                    entries.push((key, value));
-                }
-                Ok(Once(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Keys(PhantomData))
-    }
 }

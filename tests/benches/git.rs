@@ -24,6 +24,7 @@ fn main() {
     let wanted = |name: &str| only.as_deref().is_none_or(|only| name.contains(only));
     println!("| | git (ms) | f9 (ms) | |\n|---|---:|---:|---:|");
     let site = Site::with(1);
+    open(&site.url(), &site.dir.path().join("first"), &json!({})); // loads the plugin
     if wanted("path") {
         site.compare("path", &site.url(), json!({}), &[], 25);
     }

@@ -42,7 +42,7 @@ fn a_directory_is_mirrored_into_a_vector_store_and_nothing_is_uploaded_twice() {
     shell.write("plain/0/0.txt", "another");
     assert_eq!(mirror()["copied"], 1);
     assert_eq!(server.count(Route::Upload), uploads + 1);
-    shell.ok(["mirror", "docs:copy", "plain:back"]);
+    shell.ok(["-q", "mirror", "docs:copy", "plain:back"]);
     for name in ["0/0.txt", "1/1.txt", "empty", "bytes.bin"] {
         let (here, back) = (shell.path(&format!("plain/{name}")), shell.path(&format!("plain/back/{name}")));
         assert_eq!(std::fs::read(here).unwrap(), std::fs::read(back).unwrap(), "{name}");

@@ -261,13 +261,13 @@ fn a_broken_lock_lets_nothing_be_loaded() {
         (r#"{"plugins": {}}"#, "missing field `format`"),
         (r#"{"format": 1}"#, "missing field `plugins`"),
         (r#"{"format": 1, "plugins": {}, "extra": 1}"#, "unknown field `extra`"),
-        (r#"{"format": 1, "plugins": []}"#, "expected an object"),
+        (r#"{"format": 1, "plugins": []}"#, "invalid type: sequence"),
         (r#"{"format": 1, "plugins": {"../x": {}}}"#, "\"../x\" cannot be the name of a plugin"),
         (r#"{"format": 1, "plugins": {"a": {"t": ["sha"]}}}"#, "it holds \"sha\", expected a SHA-256"),
-        (r#"{"format": 1, "plugins": {"a": {}, "a": {}}}"#, "the key \"a\" occurs twice"),
+        (r#"{"format": 1, "plugins": {"a": {}, "a": {}}}"#, "a key occurs twice at line 1"),
         (
             &format!(r#"{{"format": 1, "plugins": {{"a": {{"t": ["{hash}"], "t": []}}}}}}"#),
-            "the key \"t\" occurs twice",
+            "a key occurs twice at line 1",
         ),
     ];
     for (content, expected) in wrong {
@@ -403,6 +403,34 @@ fn the_lock_is_kept_from_the_command_line() {
             .told(&["--lock", "nowhere", "-c", r#"{"backend": "local", "root": "x"}"#, "ls"], 8)
             .contains("no such file")
     );
+}
+
+#[test]
+fn a_lock_that_others_can_write_to_is_not_made_trustworthy_by_adding_to_it() {
+    let place = Place::new();
+    place.told(&["plugins", "lock", "add", "memory"], 0);
+    place.mode("plugins.lock", 0o666);
+    for command in [&["plugins", "lock", "add", "memory"][..], &["plugins", "lock", "prune"]] {
+        let refused = place.told(command, 8);
+        assert!(refused.contains("chmod go-w DIR/plugins.lock"), "{refused}");
+    }
+    assert_eq!(mode(&place.lock()) & 0o777, 0o666);
+}
+
+#[test]
+fn what_is_locked_at_the_same_time_is_all_kept() {
+    let place = Place::new();
+    let others = ["chatty", "keeper", "panicking"].map(|name| {
+        let file = format!("libf9_backend_{name}.so");
+        place.put(name, &file);
+        inspect(place.path(&file))
+    });
+    std::thread::scope(|scope| {
+        for plugin in &others {
+            scope.spawn(|| PluginLock::edit(place.lock(), |lock| lock.add(plugin)).unwrap());
+        }
+    });
+    assert_eq!(PluginLock::load(place.lock()).unwrap().iter().count(), others.len());
 }
 
 fn mode(file: &Path) -> u32 {

@@ -1,8 +1,10 @@
 //! The commands on named connections.
 
+use std::path::Path;
+
 use clap::{Args, Subcommand};
 use f9_host::{
-    Backend, Capabilities, Connection, Error, ErrorKind, FileBackend, Result,
+    Backend, Capabilities, Connection, Connections, Error, ErrorKind, FileBackend, Result,
     serde_json::{Map, Value, json},
 };
 
@@ -137,12 +139,15 @@ fn names(capabilities: Capabilities) -> String {
 
 fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let name = bare(&args.name);
-    let mut connections = session.connections_to_extend()?;
-    if !args.overwrite && connections.get(name).is_ok() {
-        return Err(Error::new(ErrorKind::AlreadyExists, format!("there is a connection `{name}` already"))
-            .at(connections.file().display())
-            .with("connection", name)
-            .hint("choose another name, or replace it with --overwrite"));
+    let file = session.connections_file()?;
+    let check_free = |connections: &Connections| match connections.get(name) {
+        Ok(_) if !args.overwrite => Err(exists_already(name, &file)),
+        _ => Ok(()),
+    };
+    match session.connections() {
+        Ok(connections) => check_free(connections)?, // before anything is asked
+        Err(error) if error.is_not_found() => {}
+        Err(error) => return Err(error),
     }
     let connection = match session.given_connection()? {
         Some(connection) => connection,
@@ -151,11 +156,18 @@ fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
     if !args.no_check {
         check_options(&connection, session)?;
     }
-    connections.insert(name, connection)?;
-    connections.save()?;
-    let file = connections.file().display();
-    output
-        .summary(&json!({"name": name, "file": connections.file()}), format_args!("{name}: added to {file}"))
+    Connections::edit(&file, |connections| {
+        check_free(connections)?;
+        connections.insert(name, connection)
+    })?;
+    output.summary(&json!({"name": name, "file": file}), format_args!("{name}: added to {}", file.display()))
+}
+
+fn exists_already(name: &str, file: &Path) -> Error {
+    Error::new(ErrorKind::AlreadyExists, format!("there is a connection `{name}` already"))
+        .at(file.display())
+        .with("connection", name)
+        .hint("choose another name, or replace it with --overwrite")
 }
 
 fn check_options(connection: &Connection, session: &Session<'_>) -> Result<()> {
@@ -189,10 +201,11 @@ fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
 
 fn remove(name: &str, session: &Session<'_>) -> Result<()> {
     let name = bare(name);
-    let mut connections = session.connections_to_extend()?;
-    connections.get(name)?;
-    connections.remove(name);
-    connections.save()
+    session.connections()?.get(name)?; // a file that is missing is not to be made
+    Connections::edit(session.connections_file()?, |connections| {
+        connections.remove(name);
+        Ok(())
+    })
 }
 
 /// A name may be written as it is in addresses, with its colon.

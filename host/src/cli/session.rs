@@ -102,13 +102,9 @@ impl<'a> Session<'a> {
         Ok(self.connections.get_or_init(|| loaded))
     }
 
-    /// The file that a new connection is added to.
-    pub(crate) fn connections_to_extend(&self) -> Result<Connections> {
-        let file = self.args.config.clone().map_or_else(default_file, Ok)?;
-        match Connections::load(&file) {
-            Err(error) if error.is_not_found() => Ok(Connections::new(file)),
-            loaded => loaded,
-        }
+    /// The file of the named connections.
+    pub(crate) fn connections_file(&self) -> Result<PathBuf> {
+        self.args.config.clone().map_or_else(default_file, Ok)
     }
 
     /// The connection of `-c`.

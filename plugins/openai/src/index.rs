@@ -61,6 +61,13 @@ pub(crate) struct Index {
     removed: HashMap<String, Instant>,
 }
 
+impl Entry {
+    /// Whether the service is done with indexing it, well or not.
+    pub(crate) const fn is_settled(&self) -> bool {
+        matches!(self.status, Status::Completed | Status::Failed | Status::Cancelled)
+    }
+}
+
 impl Index {
     /// Takes over a new listing.
     pub(crate) fn replace(&mut self, listing: Vec<Entry>) {
@@ -70,7 +77,7 @@ impl Index {
         let settling = |since: &Instant| since.elapsed() < SETTLING;
         self.removed.retain(|id, since| settling(since) || listed.contains_key(id.as_str()));
         self.added.retain(|id, (since, entry)| match listed.get(id.as_str()) {
-            Some(listed) => listed.record != entry.record && settling(since),
+            Some(listed) => !(listed.record == entry.record && listed.is_settled()) && settling(since),
             None => settling(since),
         });
         let own: Vec<_> = self.added.values().map(|(_, entry)| entry.clone()).collect();
@@ -285,6 +292,9 @@ mod tests {
         assert!(index.node(&path("written")).is_some() && index.node(&path("removed")).is_none());
         // A listing that has it before its commit does not count either.
         index.replace(vec![entry("w", "written", &generation, 0, None)]);
+        assert!(index.node(&path("written")).is_some());
+        // Nor one that has not heard that it was indexed.
+        index.replace(vec![Entry { status: Status::InProgress, ..written.clone() }]);
         assert!(index.node(&path("written")).is_some());
         // Once it was listed as it was written, its absence is somebody else's doing.
         index.replace(vec![written, removed]);

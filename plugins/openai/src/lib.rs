@@ -52,7 +52,8 @@
 //!   `orphans` and `sweep` list and remove it: `{"min_age": SECONDS}`, 3,600 by default, spares what others may be uploading.
 //! - Within one open backend creators, writers and appends on the same path take turns. Between processes the service has
 //!   nothing to compare and swap with: of versions that were written at the same time the newest wins for everybody, so of two
-//!   creators both can succeed, and of two appends one can be lost.
+//!   creators both can succeed, and of two appends one can be lost. A version that another process took away before it was
+//!   indexed is a `busy` error.
 //! - Listings of the service lag behind. What was written or removed through this connection is remembered until they
 //!   show it; changes of other processes are seen when the service lists them.
 //!

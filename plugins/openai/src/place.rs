@@ -33,7 +33,7 @@ impl Store {
             Err(failure) => return Err(at(failure)),
         };
         let (id, created_at) = (placed.id.clone(), placed.created_at);
-        let settled = self.settle(placed);
+        let settled = self.settle(placed, &|| self.is_replaced(record));
         if let Ok(Settled { file, known }) = &settled
             && file.status == Status::Completed
         {
@@ -70,6 +70,13 @@ impl Store {
         let answer = self.api.update(&entry.id, &entry.record.to_attributes());
         let answer = answer.map_err(|failure| Error::from(failure).at(path))?;
         check_echo(&answer, &entry.record).map_err(|error| error.at(path))
+    }
+
+    /// Whether there is a newer version at the path by now.
+    fn is_replaced(&self, record: &Record) -> Result<bool> {
+        let index = self.catalog.look_afresh(&self.api, &record.path)?;
+        let newest = index.version(record.path.as_str()).map(|version| version.generation);
+        Ok(newest.is_some_and(|newest| newest > record.generation))
     }
 
     /// Removes an upload that came to nothing.

@@ -13,15 +13,16 @@ use crate::{
 /// What a new version takes the place of.
 #[derive(Debug, Default)]
 pub(crate) struct Present {
-    /// Everything at the path, of every committed version.
+    /// Everything at the path that is to go: of every committed version but those that somebody is still writing.
     pub(crate) entries: Vec<Entry>,
     pub(crate) newest: Option<Generation>,
     pub(crate) created: Option<SystemTime>,
 }
 
 impl Present {
-    pub(crate) fn of(entries: Vec<Entry>, created: Option<SystemTime>) -> Self {
+    pub(crate) fn of(mut entries: Vec<Entry>, created: Option<SystemTime>) -> Self {
         let newest = entries.iter().map(|entry| entry.record.generation.clone()).max();
+        entries.retain(Entry::is_settled);
         Self { entries, newest, created }
     }
 }

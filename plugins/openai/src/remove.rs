@@ -1,6 +1,12 @@
 //! Deleting.
 
-use std::sync::Arc;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, Result};
 
@@ -10,6 +16,9 @@ use crate::{
     store::{Store, find},
     write::Upload,
 };
+
+/// How many paths are worked on at the same time.
+const PARALLEL: usize = 8;
 
 /// Removes a file or a directory.
 pub(crate) fn remove(store: &Arc<Store>, path: &BackendPath, recursive: bool) -> Result<()> {
@@ -30,6 +39,30 @@ pub(crate) fn remove(store: &Arc<Store>, path: &BackendPath, recursive: bool) ->
     if let Some(parent) = parent {
         keep_directory(store, &parent, path)?;
     }
+    discard(store, &entries)
+}
+
+/// Takes entries away: those of a path in their order, several paths at a time.
+fn discard(store: &Store, entries: &[Entry]) -> Result<()> {
+    let paths: Vec<&[Entry]> = entries.chunk_by(|a, b| a.record.path == b.record.path).collect();
+    let (next, failure) = (AtomicUsize::new(0), Mutex::new(None));
+    let worker = || {
+        while let Some(entries) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = discard_path(store, entries) {
+                next.store(paths.len(), Ordering::Relaxed);
+                failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        // One worker is this thread.
+        (1..PARALLEL.min(paths.len())).for_each(|_| drop(scope.spawn(worker)));
+        worker();
+    });
+    failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)
+}
+
+fn discard_path(store: &Store, entries: &[Entry]) -> Result<()> {
     for entry in entries {
         store.context.check_cancelled()?;
         store.discard(&entry.id).map_err(|failure| Error::from(failure).at(&entry.record.path))?;
@@ -53,7 +86,7 @@ fn keep_directory(store: &Arc<Store>, parent: &BackendPath, going: &BackendPath)
 }
 
 /// Each path's old versions before its newest, and of each version the commit first: at no moment does an old one come
-/// back or half of one exist. What is deeper goes first.
+/// back or half of one exist. What is deeper comes first.
 fn in_order(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| {
         let (a, b) = (&a.record, &b.record);

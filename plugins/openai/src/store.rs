@@ -24,6 +24,10 @@ use crate::{
 const POLL_FIRST: Duration = Duration::from_millis(20);
 const POLL_LAST: Duration = Duration::from_secs(1);
 
+/// How many looks in a row have to miss a file that was seen before it is taken to be gone: not all of the service knows
+/// the same.
+const MISSED: u32 = 3;
+
 /// The longest pause that the service is granted.
 const POLL_MAX: Duration = Duration::from_secs(10);
 
@@ -94,10 +98,14 @@ impl Store {
         self.downloads.store(false, Ordering::Relaxed);
     }
 
-    /// Waits until the service has indexed a file, or failed to.
-    pub(crate) fn settle(&self, mut file: StoreFile) -> Result<Settled, Failure> {
+    /// Waits until the service has indexed a file, or failed to. While it does not know the file, `replaced` is asked.
+    pub(crate) fn settle(
+        &self,
+        mut file: StoreFile,
+        replaced: &dyn Fn() -> Result<bool>,
+    ) -> Result<Settled, Failure> {
         let deadline = Instant::now() + self.index_timeout;
-        let (mut pause, mut known) = (POLL_FIRST, false);
+        let (mut pause, mut known, mut missed) = (POLL_FIRST, false, 0);
         loop {
             match file.status {
                 Status::Completed | Status::Failed | Status::Cancelled => return Ok(Settled { file, known }),
@@ -114,12 +122,20 @@ impl Store {
             match self.api.retrieve(&file.id) {
                 Ok((answer, wish)) => {
                     pause = wish.map_or(pause, |wish| wish.min(POLL_MAX));
-                    known = true;
+                    (known, missed) = (true, 0);
                     file.status = answer.status;
                     file.last_error = answer.last_error;
                 }
-                // A file that was just attached may not be known everywhere yet.
-                Err(failure) if failure.is_missing() => {}
+                // A file that was just attached may not be known everywhere yet, or not any more.
+                Err(failure) if failure.is_missing() => {
+                    missed += 1;
+                    if known && missed >= MISSED || pause >= POLL_LAST && replaced()? {
+                        let message = "another process removed or replaced this version while it was written";
+                        return Err(Error::new(ErrorKind::Busy, message)
+                            .hint("look at what is there now")
+                            .into());
+                    }
+                }
                 Err(failure) => return Err(failure),
             }
         }

@@ -37,15 +37,11 @@ pub(super) fn run(command: &LockCommand, session: &Session<'_>, output: &mut Out
     match command {
         LockCommand::Add { plugins } => add(plugins, &file, session, output),
         LockCommand::Check => check(&PluginLock::load(file)?, session, output),
-        LockCommand::Prune => prune(PluginLock::load(file)?, session, output),
+        LockCommand::Prune => prune(&file, session, output),
     }
 }
 
 fn add(plugins: &[PathBuf], file: &Path, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let mut lock = match PluginLock::load(file) {
-        Err(error) if error.is_not_found() => PluginLock::new(file),
-        loaded => loaded?,
-    };
     let inspected = match plugins {
         [] => found(session)
             .into_iter()
@@ -54,17 +50,16 @@ fn add(plugins: &[PathBuf], file: &Path, session: &Session<'_>, output: &mut Out
             .collect(),
         named => named.iter().map(|plugin| named_plugin(plugin, session)).collect::<Result<Vec<_>>>()?,
     };
-    let mut added = Vec::new();
-    for plugin in &inspected {
-        added.push(lock.add(plugin)?);
-    }
-    lock.save()?;
+    let (added, held) = PluginLock::edit(file, |lock| {
+        let added = inspected.iter().map(|plugin| lock.add(plugin)).collect::<Result<Vec<_>>>()?;
+        Ok((added, lock.iter().count()))
+    })?;
     for (plugin, added) in inspected.iter().zip(added) {
         tell(plugin, if added { "added" } else { "held already" }, output)?;
     }
     output.summary(
-        &json!({"lock": lock.file(), "held": lock.iter().count()}),
-        format_args!("{} holds {}", lock.file().display(), count(lock.iter().count())),
+        &json!({"lock": file, "held": held}),
+        format_args!("{} holds {}", file.display(), count(held)),
     )
 }
 
@@ -132,7 +127,7 @@ fn check(lock: &PluginLock, session: &Session<'_>, output: &mut Output) -> Resul
     Ok(())
 }
 
-fn prune(mut lock: PluginLock, session: &Session<'_>, output: &mut Output) -> Result<()> {
+fn prune(file: &Path, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let diagnosis = session.host().diagnose(None);
     // Also what is shadowed may be wanted again.
     let inspected: Vec<_> = diagnosis.candidates.into_iter().map(|file| inspect(file.path)).collect();
@@ -142,10 +137,8 @@ fn prune(mut lock: PluginLock, session: &Session<'_>, output: &mut Output) -> Re
             Error::new(ErrorKind::PluginNotFound, message).hint("name their directory with --plugin-dir")
         );
     }
-    let gone = lock.prune(diagnosis.target, &inspected);
-    if !gone.is_empty() {
-        lock.save()?;
-    }
+    PluginLock::load(file)?; // one that is missing is not to be made
+    let gone = PluginLock::edit(file, |lock| Ok(lock.prune(diagnosis.target, &inspected)))?;
     for held in gone {
         output.either(
             &json!({"name": held.name, "target": held.target, "sha256": held.sha256, "status": "removed"}),

@@ -7,9 +7,12 @@ use std::{
 };
 
 use f9_git_server::{Authority, Behaviour, HttpServer, Login};
-use f9_plugin_api::{BackendPath, Error, ErrorKind, SyncFileBackend, serde_json::Value};
+use f9_plugin_api::{Error, ErrorKind, SyncFileBackend, serde_json::Value};
 
-use super::support::{Site, contains, git, name_oddly, open, read, write};
+use super::{
+    remotes,
+    support::{Site, contains, git, open, read, write},
+};
 
 const LOGIN: Login = ("user", "p@ss:w/rd CANARY");
 
@@ -64,25 +67,7 @@ fn assert_no_canary(error: &Error) {
 fn every_operation_works_over_http_and_https() {
     for tls in [false, true] {
         let web = Web::new(tls);
-        let (one, two) = (open(web.options("one")).unwrap(), open(web.options("two")).unwrap());
-        let (one_root, two_root) = (web.site.path("one"), web.site.path("two"));
-        assert_eq!(one.push(None).unwrap().sent, 0);
-        assert_eq!(one.pull().unwrap().received, 0);
-        write(&one_root, "b.txt", "b\n");
-        assert_eq!(one.push(Some("b")).unwrap().sent, 1);
-        assert_eq!(two.pull().unwrap().received, 1);
-        assert_eq!(read(&two_root, "b.txt"), "b\n");
-        write(&one_root, "a.txt", "one\n");
-        write(&two_root, "a.txt", "two\n");
-        write(&two_root, "c.txt", "c\n");
-        assert_eq!(one.sync(None).unwrap().sent, 1);
-        assert_eq!(two.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved);
-        assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::Conflict);
-        two.conflict_accept_local(&BackendPath::parse("a.txt").unwrap()).unwrap();
-        assert_eq!(two.push(None).unwrap().sent, 2);
-        assert_eq!(one.sync(None).unwrap().received, 2);
-        assert_eq!((read(&one_root, "a.txt"), read(&one_root, "c.txt")), ("two\n".into(), "c\n".into()));
-        web.site.check(&["one", "two"]);
+        remotes::every_operation_works(&web.site, |name| web.options(name));
     }
 }
 
@@ -102,19 +87,9 @@ fn calls_share_a_connection_and_ask_for_nothing_twice() {
 }
 
 #[test]
-fn branches_of_others_may_have_any_name() {
+fn branches_may_have_any_name() {
     let web = Web::new(false);
-    let backend = open(web.options("one")).unwrap();
-    name_oddly(&web.site);
-    write(&web.site.path("one"), "b.txt", "b\n");
-    assert_eq!(backend.sync(None).unwrap().sent, 1);
-    open(web.options("two")).unwrap();
-    let mut options = web.options("three");
-    options["branch"] = "été".into();
-    let backend = open(options).unwrap();
-    write(&web.site.path("three"), "c.txt", "c\n");
-    assert!(backend.push(None).unwrap().sent >= 1);
-    assert_eq!(backend.pull().unwrap().received, 0);
+    remotes::branches_may_have_any_name(&web.site, |name| web.options(name));
 }
 
 #[test]
@@ -137,19 +112,7 @@ fn an_empty_remote_and_a_missing_branch_work_over_http() {
 #[test]
 fn a_big_push_goes_through_a_file_and_arrives_whole() {
     let web = Web::new(true);
-    let (one, two) = (open(web.options("one")).unwrap(), open(web.options("two")).unwrap());
-    // What does not compress: a linear congruential generator's output.
-    let mut state = 1_u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    })
-    .take(5 << 20)
-    .collect();
-    fs::write(web.site.path("one/noise"), &noise).unwrap();
-    one.push(None).unwrap();
-    two.pull().unwrap();
-    assert!(fs::read(web.site.path("two/noise")).unwrap() == noise);
+    remotes::a_big_push_arrives_whole(&web.site, |name| web.options(name));
     let left: Vec<_> =
         fs::read_dir(web.site.path("one")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "{left:?}");
@@ -186,12 +149,15 @@ fn refusals_of_a_server_are_told_apart() {
         ),
         (Behaviour::Cut, ErrorKind::Network, "broke off"),
         (Behaviour::Silent, ErrorKind::Timeout, "silent for 2 s"),
+        (Behaviour::Stall(100), ErrorKind::Timeout, "silent for 2 s"),
     ] {
         web.server.behave(behaviour.clone());
         let mut options = web.options("refused");
         // The server's words may quote what it was sent; what it says of itself is no secret of ours.
-        options["password"] = "not you CANARY".into();
-        if behaviour == Behaviour::Silent {
+        if !matches!(behaviour, Behaviour::Stall(_)) {
+            options["password"] = "not you CANARY".into();
+        }
+        if kind == ErrorKind::Timeout {
             options["timeout"] = 2.into();
         }
         let error = web.refused(|given| *given = options);

@@ -6,6 +6,7 @@ mod http;
 mod interrupted;
 mod kill;
 mod opening;
+mod remotes;
 mod ssh;
 mod support;
 mod touched;

@@ -7,9 +7,12 @@ use std::{
 };
 
 use f9_git_server::{KeyKind, SshBehaviour, SshServer, make_key};
-use f9_plugin_api::{BackendPath, Error, ErrorKind, SyncFileBackend, serde_json::Value};
+use f9_plugin_api::{Error, ErrorKind, SyncFileBackend, serde_json::Value};
 
-use super::support::{Site, contains, name_oddly, open, read, write};
+use super::{
+    remotes,
+    support::{Site, contains, open, read, write},
+};
 
 /// A site whose remote is reached through an SSH server.
 struct Shell {
@@ -54,24 +57,7 @@ impl Shell {
 #[test]
 fn every_operation_works_over_ssh() {
     let shell = Shell::new();
-    let (one, two) = (open(shell.options("one")).unwrap(), open(shell.options("two")).unwrap());
-    let (one_root, two_root) = (shell.site.path("one"), shell.site.path("two"));
-    assert_eq!(one.push(None).unwrap().sent, 0);
-    assert_eq!(one.pull().unwrap().received, 0);
-    write(&one_root, "b.txt", "b\n");
-    assert_eq!(one.push(Some("b")).unwrap().sent, 1);
-    assert_eq!(two.pull().unwrap().received, 1);
-    assert_eq!(read(&two_root, "b.txt"), "b\n");
-    write(&one_root, "a.txt", "one\n");
-    write(&two_root, "a.txt", "two\n");
-    assert_eq!(one.sync(None).unwrap().sent, 1);
-    assert_eq!(two.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved);
-    assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::Conflict);
-    two.conflict_accept_remote(&BackendPath::parse("a.txt").unwrap()).unwrap();
-    assert_eq!(two.push(None).unwrap().sent, 2);
-    assert_eq!(one.sync(None).unwrap().received, 2);
-    assert_eq!(read(&one_root, "a.txt"), "one\n");
-    shell.site.check(&["one", "two"]);
+    remotes::every_operation_works(&shell.site, |name| shell.options(name));
 }
 
 #[test]
@@ -120,18 +106,7 @@ fn a_refused_operation_leaves_a_session_for_the_next() {
 #[test]
 fn a_big_push_arrives_whole() {
     let shell = Shell::new();
-    let (one, two) = (open(shell.options("one")).unwrap(), open(shell.options("two")).unwrap());
-    let mut state = 1_u64;
-    let noise: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 56) as u8
-    })
-    .take(8 << 20)
-    .collect();
-    fs::write(shell.site.path("one/noise"), &noise).unwrap();
-    one.push(None).unwrap();
-    two.pull().unwrap();
-    assert!(fs::read(shell.site.path("two/noise")).unwrap() == noise);
+    remotes::a_big_push_arrives_whole(&shell.site, |name| shell.options(name));
 }
 
 #[test]
@@ -226,6 +201,7 @@ fn servers_that_do_not_play_along_are_given_up() {
     for (behaviour, kind) in [
         (SshBehaviour::Silent, ErrorKind::Timeout),
         (SshBehaviour::Drip, ErrorKind::Timeout),
+        (SshBehaviour::Stall(100), ErrorKind::Timeout),
         (SshBehaviour::Deny, ErrorKind::Authentication),
     ] {
         let shell = Shell::with(KeyKind::Ed25519, None, behaviour);
@@ -248,13 +224,9 @@ fn servers_that_do_not_play_along_are_given_up() {
 }
 
 #[test]
-fn branches_of_others_may_have_any_name() {
+fn branches_may_have_any_name() {
     let shell = Shell::new();
-    let backend = open(shell.options("one")).unwrap();
-    name_oddly(&shell.site);
-    write(&shell.site.path("one"), "b.txt", "b\n");
-    assert_eq!(backend.sync(None).unwrap().sent, 1);
-    open(shell.options("two")).unwrap();
+    remotes::branches_may_have_any_name(&shell.site, |name| shell.options(name));
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! Remotes, clones, and git itself as the judge.
 
 use std::{
-    ffi::OsStr,
     fs,
-    os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -85,14 +83,6 @@ impl Site {
         for clone in clones {
             git(&self.path(clone), &["fsck", "--strict", "--no-dangling"]);
         }
-    }
-}
-
-/// Gives the remote branches whose names are UTF-8, and are not.
-pub(crate) fn name_oddly(site: &Site) {
-    let tip = fs::read(site.remote().join("refs/heads/main")).unwrap();
-    for name in [&b"caf\xe9"[..], "café".as_bytes(), b"\xff\xfe"] {
-        fs::write(site.remote().join("refs/heads").join(OsStr::from_bytes(name)), &tip).unwrap();
     }
 }
 

@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use f9_plugin_api::{ErrorKind, SyncFileBackend};
 
-use super::support::{Site, git, name_oddly, read, write};
+use super::{
+    remotes,
+    support::{Site, git, read, write},
+};
 
 #[test]
 fn push_makes_a_commit_at_the_remote() {
@@ -152,13 +155,9 @@ fn two_clones_sync_end_to_end_with_dirty_trees() {
 }
 
 #[test]
-fn branches_of_others_may_have_any_name() {
+fn branches_may_have_any_name() {
     let site = Site::with(&[("a.txt", "a\n")]);
-    let backend = site.open("one");
-    name_oddly(&site);
-    write(&site.path("one"), "b.txt", "b\n");
-    assert_eq!(backend.sync(None).unwrap().sent, 1);
-    site.open("two");
+    remotes::branches_may_have_any_name(&site, |name| site.options(name));
 }
 
 #[test]

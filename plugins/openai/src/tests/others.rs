@@ -1,8 +1,11 @@
 //! A store that others write to as well, with f9 or without.
 
-use std::{io::Write, time::Duration};
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
 
-use f9_openai_server::{Server, Settings};
+use f9_openai_server::{Fault, Plan, Route, Server, Settings};
 use f9_plugin_api::{DeleteOptions, ErrorKind, FileBackend, ListOptions, UpdateMode};
 use serde_json::{Map, Value, json};
 
@@ -116,7 +119,11 @@ fn writers_at_the_same_time_leave_one_version_of_each_file_that_everybody_sees()
             scope.spawn(move || {
                 let backend = open_with(server, server.vector_store(), json!({"encoding": "exact"}));
                 for round in 0..8 {
-                    put(&backend, FILES[(writer + round) % 3], &content(writer, round)).unwrap();
+                    match put(&backend, FILES[(writer + round) % 3], &content(writer, round)) {
+                        Ok(()) => {}
+                        // Somebody's newer version came before this one was seen to be indexed.
+                        Err(error) => assert_eq!(error.kind(), ErrorKind::Busy, "{error:?}"),
+                    }
                 }
             });
         }
@@ -135,6 +142,42 @@ fn writers_at_the_same_time_leave_one_version_of_each_file_that_everybody_sees()
         "for everybody, and after a sweep"
     );
     assert_eq!(server.files().len(), FILES.len(), "older versions are gone");
+}
+
+/// Writes `one` to `file`, which stays unindexed for a while, and does something else meanwhile.
+fn while_it_is_written(server: &Server, meanwhile: impl FnOnce()) -> f9_plugin_api::Result<()> {
+    let one = open_with(server, server.vector_store(), json!({"index_timeout": 600}));
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| put(&one, "file", b"one"));
+        while server.count(Route::RetrieveAttached) == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        meanwhile();
+        writing.join().unwrap()
+    })
+}
+
+#[test]
+fn a_version_that_somebody_is_still_writing_is_not_taken_away() {
+    let server = Server::start();
+    server.configure(|settings| settings.index_delay = Duration::from_millis(300));
+    while_it_is_written(&server, || put(&open(&server), "file", b"two").unwrap()).unwrap();
+    assert_eq!(read(&open(&server), "file").unwrap(), b"two", "the newer one is the file");
+}
+
+#[test]
+fn a_version_that_is_gone_before_it_was_indexed_is_told_of_and_not_waited_for() {
+    let server = Server::start();
+    server.inject(Plan::once(Route::Attach, Fault::NeverIndex));
+    let start = Instant::now();
+    let written = while_it_is_written(&server, || {
+        let first = server.files()[0].id.clone();
+        put(&open(&server), "file", b"two").unwrap();
+        server.remove(&first);
+    });
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::Busy);
+    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert_eq!(read(&open(&server), "file").unwrap(), b"two");
 }
 
 #[test]
@@ -193,7 +236,6 @@ fn a_page_that_fails_for_good_is_gone_round_or_told_of() {
 
     server.configure(|settings| settings.poison = None);
     // The third page from the one end fails; from the other end all is there.
-    use f9_openai_server::{Fault, Plan, Route};
     server.inject(Plan { skip: 2, ..Plan::once(Route::ListAttached, Fault::Status(500, "x")) });
     assert_eq!(read(&backend, "file").unwrap(), b"x");
 }

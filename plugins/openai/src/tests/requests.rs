@@ -1,8 +1,8 @@
 //! How often the service is asked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use f9_openai_server::{Route, Server};
+use f9_openai_server::{Fault, Plan, Route, Server};
 use f9_plugin_api::{ChecksumAlgorithm, CreateOptions, DeleteOptions, FileBackend, ListOptions, UpdateMode};
 use serde_json::{Map, json};
 
@@ -105,4 +105,29 @@ fn callers_at_the_same_time_share_a_listing() {
         "{} listings for 16 callers",
         server.count(Route::ListAttached)
     );
+}
+
+#[test]
+fn a_directory_is_deleted_several_files_at_a_time() {
+    let server = Server::start();
+    let backend = open_with(&server, server.vector_store(), json!({"cache_ttl": 3600}));
+    for i in 0..20 {
+        put(&backend, &format!("dir/{i}"), b"x").unwrap();
+    }
+    put(&backend, "dir/noise", &noise(3_000_000)).unwrap();
+    server.reset();
+    // Were it one after the other, this would end it: a request that waits keeps no other from being answered.
+    server.inject(Plan::once(Route::Detach, Fault::Stall(Duration::from_secs(2))));
+    let start = Instant::now();
+    let other = std::thread::scope(|scope| {
+        let deleted = scope.spawn(|| backend.delete(&path("dir"), DeleteOptions::default().recursive(true)));
+        while server.count(Route::DeleteFile) < 10 && start.elapsed() < Duration::from_millis(1900) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let other = server.count(Route::DeleteFile);
+        deleted.join().unwrap().unwrap();
+        other
+    });
+    assert!(other >= 10, "{other} while one request was waiting");
+    assert_eq!((server.count(Route::Detach), server.files().len()), (23, 0));
 }

@@ -173,7 +173,12 @@ impl Attached {
     }
 
     pub(crate) fn status(&self, settings: &Settings) -> &'static str {
-        if self.since.elapsed() < settings.index_delay {
+        self.status_before(settings, Duration::ZERO)
+    }
+
+    /// The status as it was `lag` ago.
+    fn status_before(&self, settings: &Settings, lag: Duration) -> &'static str {
+        if self.since.elapsed() < settings.index_delay + lag {
             return "in_progress";
         }
         match self.outcome {
@@ -185,7 +190,7 @@ impl Attached {
 
     /// The VectorStoreFile object, as it was `lag` ago.
     pub(crate) fn to_json(&self, store: &str, settings: &Settings, lag: Duration) -> Value {
-        let status = self.status(settings);
+        let status = self.status_before(settings, lag);
         let last_error = match &self.outcome {
             Outcome::Failed(code, message) if status == "failed" => json!({"code": code, "message": message}),
             _ => Value::Null,
