@@ -1,26 +1,17 @@
 //! A plugin of somebody else: a crate outside this workspace that depends on the SDK alone.
 
-use f9_host::{ErrorKind, FileBackend};
-use f9_plugin_api::conformance;
+use f9_host::ErrorKind;
 use f9_tests::{
     host_of,
     variant::{cargo_in_fixture, nested, run},
 };
 use serde_json::json;
-use tempfile::TempDir;
 
 #[test]
-fn it_builds_is_found_and_conforms() {
+fn it_builds_is_found_and_says_what_it_is() {
     run(&mut cargo_in_fixture("outsider", &["build"]));
     let host = host_of(&[nested().join("debug")]);
-    let parent = TempDir::new().unwrap();
-    let documents = std::cell::Cell::new(0);
-    conformance::run(|| -> Box<dyn FileBackend> {
-        let document = parent.path().join(documents.replace(documents.get() + 1).to_string());
-        Box::new(host.open(json!({"backend": "bundle", "file": document})).unwrap())
-    })
-    .assert();
-
+    // That it keeps the contract is verified with the other plugins, in `verified.rs`.
     let manifest = host.plugin(&"bundle".parse().unwrap()).unwrap().manifest().clone();
     assert_eq!(
         (manifest.version.as_str(), manifest.description.as_str()),
