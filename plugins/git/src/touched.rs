@@ -84,8 +84,7 @@ impl Repo {
         let plain = is("core.filemode", true)
             && is("core.symlinks", true)
             && is("core.ignorecase", false)
-            && is("core.precomposeunicode", false)
-            && is("core.sparsecheckout", false);
+            && is("core.precomposeunicode", false);
         if !plain {
             return Ok(None);
         }
