@@ -101,6 +101,7 @@ mod known_hosts;
 mod libgit2;
 mod lock;
 mod merge;
+mod new_branch;
 mod open;
 mod options;
 mod recovery;

@@ -14,6 +14,7 @@ use crate::{
     errors::Context as _,
     journal::{Journal, Step},
     lock::LockFile,
+    new_branch,
     options::Settings,
     remote_url::RemoteUrl,
     repository::Repo,
@@ -124,6 +125,9 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
             let tracking = format!("refs/remotes/origin/{name}");
             repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
         }
+        if tip.branch != branch {
+            new_branch::warn(&*transport, &repository, settings, context, "is published by the next push");
+        }
     }
     let mut config = repository.config().context("configure the clone")?;
     config.set_bool("core.bare", false).context("configure the clone")?;
@@ -189,6 +193,15 @@ impl Repo {
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
+            if self.tracked().is_none() {
+                new_branch::warn(
+                    &*self.transport,
+                    &self.git,
+                    &self.settings,
+                    &self.context,
+                    "is published by the next push",
+                );
+            }
         }
         log::info!("the clone is now on the branch `{}`", self.settings.branch);
         self.git.set_head(&branch).context("switch to the branch")?;

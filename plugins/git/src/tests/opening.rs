@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use f9_plugin_api::{BackendPath, ErrorKind, SyncFileBackend};
+use f9_plugin_api::{BackendPath, Context, ErrorKind, SyncFileBackend};
+
+use crate::{options::Settings, transport};
 
 use super::support::{Site, git, git_command, open, read, write};
 
@@ -78,6 +80,11 @@ fn a_branch_that_the_remote_lacks_starts_where_its_default_branch_is() {
     write(&site.path("clone"), "b.txt", "b\n");
     backend.push(None).unwrap();
     assert_eq!(git(&site.remote(), &["show", "topic/new:b.txt"]), "b\n");
+    let given = site.options("clone").as_object().unwrap().clone();
+    let settings = Settings::from_options(f9_plugin_api::parse_options(given).unwrap()).unwrap();
+    let transport = transport::open(&settings, &Context::detached()).unwrap();
+    let clone = git2::Repository::open(site.path("clone")).unwrap();
+    assert_eq!(transport.branches(&clone, &Context::detached()).unwrap(), ["main", "topic/new"]);
     assert_eq!(site.at_remote("b.txt"), None);
 }
 
