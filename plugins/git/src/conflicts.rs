@@ -148,12 +148,6 @@ impl Repo {
         Ok(conflicts)
     }
 
-    fn index(&self) -> Result<Index> {
-        let mut index = self.git.index().context("open the index")?;
-        index.read(false).context("read the index")?;
-        Ok(index)
-    }
-
     fn describe(&self, conflict: &IndexConflict) -> Result<Conflict> {
         let path = std::str::from_utf8(conflict_path(conflict))
             .ok()

@@ -22,6 +22,8 @@ use crate::{cache_tree::CacheTree, errors::Context as _};
 
 const HEADER: usize = 12;
 const CHECKSUM: usize = 20;
+/// Where an entry has the size of its file.
+const SIZE: usize = 36;
 /// The part of an entry before its path.
 const FIXED: usize = 62;
 /// Paths of this length or more say so, and end at their NUL.
@@ -137,7 +139,7 @@ impl IndexFile {
     /// Whether a file that was last modified then may have changed since without a trace: when the index was written, the
     /// clock had not moved on.
     pub(crate) fn is_racy(&self, modified: (i64, i64)) -> bool {
-        modified >= self.stamp.modified
+        modified >= (i64::from(self.stamp.modified.0 as i32), self.stamp.modified.1)
     }
 
     /// Replaces the index at `path` by one that has these changes (`None`: the file is gone) and stands for `tree`.
@@ -199,8 +201,16 @@ impl IndexFile {
             return;
         }
         let (from, to, here) = (self.entries[range.start], self.end(range.end - 1), bytes.len());
-        entries.extend(self.entries[range].iter().map(|at| at - from + here));
         bytes.extend_from_slice(&self.bytes[from..to]);
+        for position in range {
+            let at = self.entries[position] - from + here;
+            // The new index is younger than the file, and would be believed what the old one was not: as git does it, the
+            // size is made one that makes the next look read the file.
+            if self.is_racy(self.get(position).modified()) {
+                bytes[at + SIZE..at + SIZE + 4].fill(0);
+            }
+            entries.push(at);
+        }
     }
 
     /// Where an entry ends.
@@ -271,7 +281,7 @@ impl<'a> Tracked<'a> {
     }
 
     pub(crate) fn size(self) -> u32 {
-        self.u32_at(36)
+        self.u32_at(SIZE)
     }
 
     pub(crate) fn id(self) -> Option<Oid> {

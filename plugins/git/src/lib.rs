@@ -44,13 +44,16 @@
 //! A clone that is there already is used as it is; if its `origin` is another address than `remote_url`, it is changed, and
 //! the log says so. Whether that was meant shows at the first contact: a remote whose branch has no commit in common with
 //! a clone that was in step with one before is refused, and nothing of it is brought here. Two clones of an empty remote
-//! begin apart, and may meet. A clone on another branch is switched to `branch` if nothing in it is pending.
+//! begin apart, and may meet.
+//!
+//! A clone whose HEAD somebody has put on another branch, or on none, is refused; nothing is switched. Only one that f9 itself
+//! put on its branch is switched to another `branch`, if nothing in it is pending.
 //!
 //! # What it costs
 //!
 //! Anybody may have written into the working tree, so `push` and `pull` ask the system about every file, as `git status`
 //! does, on all processors (a microsecond or two for each), and read and write the index, which has some hundred bytes for
-//! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2, sparse checkouts
+//! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2
 //! and file systems without the executable bit, without links or without letter case are looked at by libgit2, several times
 //! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file. The clone of a tree with many files, and
 //! so the first opening, takes longer than with git.
@@ -72,6 +75,9 @@
 //!
 //! # Limits
 //!
+//! A clone with a sparse checkout, a split index, or files that are marked as skip-worktree or assume-unchanged is refused
+//! by everything that synchronises: what is left out there cannot be told from what was deleted or changed.
+//!
 //! Submodules, LFS and rebasing are not supported: a submodule is an empty directory, an LFS file its pointer. Names
 //! that are not UTF-8 have no path here; they are synchronised all the same. In a nested `.gitignore`, `!` takes back only
 //! rules of the same file (libgit2's reading), so that what an outer one ignores stays ignored.
@@ -88,12 +94,14 @@ mod checkout;
 mod conflicts;
 mod dotgit;
 mod errors;
+mod hidden;
 mod index_file;
 mod journal;
 mod known_hosts;
 mod libgit2;
 mod lock;
 mod merge;
+mod new_branch;
 mod open;
 mod options;
 mod recovery;

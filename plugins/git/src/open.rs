@@ -11,9 +11,10 @@ use git2::{ErrorCode, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::Before,
-    errors::{Context as _, clean},
+    errors::Context as _,
     journal::{Journal, Step},
     lock::LockFile,
+    new_branch,
     options::Settings,
     remote_url::RemoteUrl,
     repository::Repo,
@@ -23,11 +24,15 @@ use crate::{
 /// Where a clone is made, inside the directory it is for, so that it comes to life by one rename.
 const NURSERY: &str = ".f9-tmp-clone";
 
+/// Where the clone says which branch f9 has last put it on: a checkout that somebody else has put elsewhere is theirs.
+const OWN_BRANCH: &str = "f9/branch";
+
 /// Opens the clone at `settings.path`; makes it if there is none.
 pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     crate::libgit2::init()?;
     let path = settings.path.clone();
-    if !is_clone(&path)? {
+    // Where a clone was made and its maker was ended before it had tidied up, that is made up for.
+    if !is_clone(&path)? || path.join(NURSERY).exists() {
         make_clone(&settings, &context)?;
     }
     let repo = Repo::at(&path, settings, context)?;
@@ -120,12 +125,16 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
             let tracking = format!("refs/remotes/origin/{name}");
             repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
         }
+        if tip.branch != branch {
+            new_branch::warn(&*transport, &repository, settings, context, "is published by the next push");
+        }
     }
     let mut config = repository.config().context("configure the clone")?;
     config.set_bool("core.bare", false).context("configure the clone")?;
     config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
     config.set_str("user.name", &settings.author_name).context("configure the clone")?;
     config.set_str("user.email", &settings.author_email).context("configure the clone")?;
+    note_branch(directory, &branch)?;
     fs::rename(directory, settings.path.join(".git")).context("put the clone in its place")
 }
 
@@ -154,35 +163,67 @@ impl Repo {
         Ok(())
     }
 
-    /// Puts the clone on the connection's branch. One that does not exist yet starts where the remote's is or else at the
-    /// commit that is checked out.
+    /// Sees to it that the clone is on the connection's branch. It is switched there if it is where f9 has put it, or has no
+    /// commit yet; where somebody else has put it, it stays. A branch that does not exist yet starts where the remote's is
+    /// or else at the commit that is checked out.
     fn switch_to_branch(&self) -> Result<()> {
+        self.check_no_other_operation()?;
         let branch = self.settings.branch_ref();
         let head = self.git.find_reference("HEAD").context("read HEAD")?;
         if head.symbolic_target_bytes() == Some(branch.as_bytes()) {
             return Ok(());
         }
         let current = self.git.head().ok().and_then(|head| head.target());
-        // Without a commit there is nothing yet that could be left behind.
+        let target = self.head()?.or(self.tracked()).or(current);
+        if target.is_some() && head.symbolic_target_bytes() != self.own_branch()?.as_deref() {
+            return Err(self.elsewhere(&head));
+        }
         if current.is_some() {
+            self.check_not_sparse()?;
             self.check_nothing_pending().map_err(|error| {
-                let was = head.symbolic_target_bytes().map(String::from_utf8_lossy);
-                let was = was.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));
-                let place = was.map_or("on no branch".to_owned(), |was| format!("on the branch `{}`", clean(was)));
-                let message = format!("the clone is {place}, with work that is not committed: {}", error.message());
-                Error::new(error.kind(), message).with("branch", &self.settings.branch).hint(
+                let place = self.elsewhere(&head);
+                let message = format!("{}: {}", place.message(), error.message());
+                Error::new(error.kind(), message).at(self.settings.path.display()).hint(
                     "commit or stash it there with git, or open the connection with that branch as `branch` and push",
                 )
             })?;
         }
-        let target = self.head()?.or(self.tracked()).or(current);
         if let Some(target) = target.filter(|target| Some(*target) != current) {
             self.advance(current, target, Before::Clean)?;
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
+            if self.tracked().is_none() {
+                new_branch::warn(
+                    &*self.transport,
+                    &self.git,
+                    &self.settings,
+                    &self.context,
+                    "is published by the next push",
+                );
+            }
         }
         log::info!("the clone is now on the branch `{}`", self.settings.branch);
-        self.git.set_head(&branch).context("switch to the branch")
+        self.git.set_head(&branch).context("switch to the branch")?;
+        note_branch(self.git.path(), &branch)
     }
+
+    /// The branch that f9 has last put the clone on.
+    fn own_branch(&self) -> Result<Option<Vec<u8>>> {
+        match fs::read(self.git.path().join(OWN_BRANCH)) {
+            Ok(name) => Ok(Some(name)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).context("read which branch the clone was put on"),
+        }
+    }
+}
+
+/// Notes that f9 has put the clone on this branch (`refs/heads/…`).
+fn note_branch(git: &Path, branch: &str) -> Result<()> {
+    let note = git.join(OWN_BRANCH);
+    let new = note.with_extension("new");
+    fs::create_dir_all(git.join("f9"))
+        .and_then(|()| fs::write(&new, branch))
+        .and_then(|()| fs::rename(&new, &note))
+        .context("note which branch the clone is on")
 }

@@ -2,9 +2,13 @@
 
 use std::{fmt, path::PathBuf};
 
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use f9_http::Url;
 use f9_plugin_api::{Error, ErrorKind, Result, Secret};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What RFC 3986 leaves for the encoding in a URL.
+const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The remote's address. It holds no password, so it can be stored and shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -40,6 +44,25 @@ pub(crate) struct Credentials {
     pub(crate) password: Option<Secret>,
     pub(crate) ssh_key_path: Option<PathBuf>,
     pub(crate) ssh_key_passphrase: Option<Secret>,
+}
+
+impl Credentials {
+    /// The text without the password, in all the forms in which a server that quotes its request would show it: plain, as the
+    /// `Authorization` header has it, and as in a URL.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let Some(password) = self.password.as_ref().map(Secret::expose).filter(|text| !text.is_empty())
+        else {
+            return text.to_owned();
+        };
+        let user = self.username.as_deref().unwrap_or_default();
+        let forms = [
+            STANDARD_NO_PAD.encode(format!("{user}:{password}")),
+            utf8_percent_encode(password, NON_ALPHANUMERIC).to_string(),
+            utf8_percent_encode(password, NOT_UNRESERVED).to_string(),
+            password.to_owned(),
+        ];
+        forms.iter().fold(text.to_owned(), |text, form| text.replace(form, "[redacted]"))
+    }
 }
 
 impl RemoteUrl {
@@ -196,6 +219,20 @@ mod tests {
         let (remote, credentials) = parse(text);
         let Address::Ssh(address) = remote.address else { panic!("{text}: not ssh") };
         (address.host, address.port, address.path, credentials.username)
+    }
+
+    #[test]
+    fn a_password_is_redacted_in_every_form() {
+        let password = Some(Secret::new("p@ss:w/rd-1 x"));
+        let credentials = Credentials { username: Some("user".into()), password, ..Credentials::default() };
+        // `printf 'user:p@ss:w/rd-1 x' | base64`
+        for form in
+            ["p@ss:w/rd-1 x", "dXNlcjpwQHNzOncvcmQtMSB4", "p%40ss%3Aw%2Frd%2D1%20x", "p%40ss%3Aw%2Frd-1%20x"]
+        {
+            let text = credentials.redact(&format!("you sent {form}, user"));
+            assert_eq!(text, "you sent [redacted], user", "{form}");
+        }
+        assert_eq!(Credentials::default().redact("as it is"), "as it is");
     }
 
     #[test]

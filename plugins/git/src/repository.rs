@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
+use git2::{ErrorCode, Oid, Reference, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
 
 use crate::{
     errors::{Context as _, clean, name_some},
@@ -165,22 +165,65 @@ impl Repo {
         count().context("count commits")
     }
 
-    /// Refuses to go on where somebody else left the clone in the middle of something, or on another branch.
+    /// Refuses to go on where somebody else left the clone in the middle of something, on another branch, or with files
+    /// hidden from git.
     pub(crate) fn check_state(&self) -> Result<()> {
-        let state = self.git.state();
-        if !matches!(state, RepositoryState::Clean | RepositoryState::Merge) {
-            let message = format!("the clone is in the middle of a git operation ({state:?})");
-            return Err(Error::new(ErrorKind::InvalidOperation, message)
-                .hint("finish or abort it with git, then try again"));
-        }
+        self.check_no_other_operation()?;
+        self.check_not_sparse()?;
         let head = self.git.find_reference("HEAD").context("read HEAD")?;
-        if head.symbolic_target_bytes() != Some(self.settings.branch_ref().as_bytes()) {
-            let message = format!("the clone is no longer on the branch `{}`", self.settings.branch);
-            return Err(Error::new(ErrorKind::InvalidOperation, message)
-                .with("HEAD", clean(&String::from_utf8_lossy(head.symbolic_target_bytes().unwrap_or(b"detached"))))
-                .hint("check the branch out again with git, or open the connection with the other one as `branch`"));
+        if head.symbolic_target_bytes() == Some(self.settings.branch_ref().as_bytes()) {
+            return Ok(());
         }
-        Ok(())
+        Err(self.elsewhere(&head))
+    }
+
+    /// Refuses to go on while git itself is in the middle of something that is none of ours.
+    pub(crate) fn check_no_other_operation(&self) -> Result<()> {
+        let state = self.git.state();
+        let name = match state {
+            RepositoryState::Clean | RepositoryState::Merge => return Ok(()),
+            RepositoryState::Rebase | RepositoryState::RebaseInteractive | RepositoryState::RebaseMerge => {
+                "rebase"
+            }
+            RepositoryState::CherryPick | RepositoryState::CherryPickSequence => "cherry-pick",
+            RepositoryState::Revert | RepositoryState::RevertSequence => "revert",
+            RepositoryState::ApplyMailbox | RepositoryState::ApplyMailboxOrRebase => "am",
+            RepositoryState::Bisect => "bisect",
+        };
+        let at = format!("git -C {}", self.settings.path.display());
+        let remedy = match state {
+            RepositoryState::Bisect => format!("end it with `{at} bisect reset`, then try again"),
+            _ => format!("finish it with `{at} {name} --continue`, or `--abort` it, then try again"),
+        };
+        let message = format!("a `git {name}` is under way in the clone");
+        Err(Error::new(ErrorKind::InvalidOperation, message).hint(remedy))
+    }
+
+    /// The error for a clone whose HEAD is not the connection's branch.
+    pub(crate) fn elsewhere(&self, head: &Reference<'_>) -> Error {
+        let (path, branch) = (self.settings.path.display(), &self.settings.branch);
+        let exists = self.git.refname_to_id(&self.settings.branch_ref()).is_ok() || self.tracked().is_some();
+        let create = if exists { "" } else { "--create " };
+        let switch = format!("`git -C {path} switch {create}{branch}`");
+        let (place, remedy) = match head.symbolic_target_bytes().map(String::from_utf8_lossy) {
+            Some(name) => {
+                let name = clean(name.strip_prefix("refs/heads/").unwrap_or(&name));
+                (
+                    format!("on the branch `{name}`"),
+                    format!(r#"{switch}, or "branch": "{name}" in the connection"#),
+                )
+            }
+            None => {
+                let commit = head.target().map(|id| id.to_string()[..10].to_owned()).unwrap_or_default();
+                let keep = "`git switch --create NAME` there keeps what was committed";
+                (
+                    format!("at commit {commit} of no branch (detached)"),
+                    format!("{switch}; before that, {keep}"),
+                )
+            }
+        };
+        let message = format!("the clone is {place}, the connection's is `{branch}`; nothing was changed");
+        Error::new(ErrorKind::InvalidOperation, message).at(path).hint(remedy)
     }
 
     /// Refuses to go on while conflicts are open, naming them.

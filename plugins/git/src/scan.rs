@@ -227,7 +227,7 @@ fn looks_the_same(index: &IndexFile, tracked: Tracked<'_>, stat: &Stat) -> bool 
         && tracked.changed() == changed
         && tracked.inode() == stat.st_ino as u32
         && tracked.owner() == (stat.st_uid, stat.st_gid)
-        && !index.is_racy((stat.st_mtime, stat.st_mtime_nsec as i64))
+        && !index.is_racy(modified)
 }
 
 /// git keeps the lower 32 bits.

@@ -37,7 +37,7 @@ impl Repo {
         Ok(paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY)).collect())
     }
 
-    /// The index, unless only libgit2 can read it. Refuses to go on while conflicts are open.
+    /// The index, unless only libgit2 can read it. Refuses to go on while conflicts are open or files are hidden from git.
     fn index_without_conflicts(&self) -> Result<Option<IndexFile>> {
         let index = self.index_file()?;
         if index.is_none() {
@@ -106,8 +106,7 @@ impl Repo {
 
     /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
     fn stage_whole(&self) -> Result<Oid> {
-        let mut index = self.git.index().context("open the index")?;
-        index.read(false).context("read the index")?;
+        let mut index = self.index()?;
         let mut skip = |path: &Path, _: &[u8]| {
             let nested = path.as_os_str().as_bytes().ends_with(b"/");
             if nested {

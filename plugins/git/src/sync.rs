@@ -2,10 +2,12 @@
 
 use f9_plugin_api::{
     BackendPath, Conflict, Content, ErrorKind, FileBackend as _, FileInfo, Result, SyncFileBackend,
-    SyncReport, log,
+    SyncReport,
 };
 
-use crate::{backend::GitBackend, conflicts::Side, lock::Exclusive, repository::Repo, transport::Wanted};
+use crate::{
+    backend::GitBackend, conflicts::Side, lock::Exclusive, new_branch, repository::Repo, transport::Wanted,
+};
 
 /// How often a sync tries again when the remote moves between its pull and its push.
 const ATTEMPTS: u32 = 10;
@@ -120,7 +122,7 @@ impl Repo {
         let Some(tip) = self.head()? else { return Ok(0) };
         let before = self.transport.push(&self.git, &self.settings.branch_ref(), tip, &self.context)?;
         if before.is_none() {
-            log::info!("the branch `{}` is new at the remote", self.settings.branch);
+            new_branch::warn(&*self.transport, &self.git, &self.settings, &self.context, "is now published");
         }
         self.remember(tip)?;
         self.count_commits(tip, before)

@@ -5,7 +5,13 @@
 //! it. All that follows costs as much as there are changes. What is out of the ordinary is left to libgit2, which looks at
 //! the whole: then the functions here answer `None`.
 
-use std::{collections::BTreeMap, fs, os::unix::ffi::OsStrExt as _, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io,
+    os::unix::ffi::OsStrExt as _,
+    path::PathBuf,
+};
 
 use f9_plugin_api::{Result, log};
 use git2::{FileMode, IndexEntry, Oid, Tree, build::TreeUpdateBuilder};
@@ -84,8 +90,7 @@ impl Repo {
         let plain = is("core.filemode", true)
             && is("core.symlinks", true)
             && is("core.ignorecase", false)
-            && is("core.precomposeunicode", false)
-            && is("core.sparsecheckout", false);
+            && is("core.precomposeunicode", false);
         if !plain {
             return Ok(None);
         }
@@ -148,17 +153,26 @@ impl Repo {
     /// Stores a file or link, and says what the index is to know of it; `None` if it is no longer there. It was asked for
     /// its times before it is read: should it change meanwhile, the next look notices.
     fn entry_of(&self, path: &[u8], mode: u32, stat: &Stat) -> Result<Option<IndexEntry>> {
-        let file = self.worktree.root_path().join(as_path(path));
         let stored = if mode == u32::from(FileMode::Link) {
-            match fs::read_link(&file) {
-                Ok(target) => self.git.blob(target.as_os_str().as_bytes()),
-                Err(_) => return Ok(None),
-            }
+            let target = self.worktree.read_link(path);
+            target.and_then(|target| target.map(|target| self.store_link(&target)).transpose())
         } else {
-            self.git.blob_path(&file)
+            let file = self.worktree.open_file(path);
+            file.and_then(|file| file.map(|file| self.store_file(path, file)).transpose())
         };
-        let id = stored.context("store a file").map_err(|error| error.at(String::from_utf8_lossy(path)))?;
-        Ok(Some(index_entry(path, Entry { id, mode }, Some(stat))))
+        let id = stored.map_err(|error| error.at(String::from_utf8_lossy(path)))?;
+        Ok(id.map(|id| index_entry(path, Entry { id, mode }, Some(stat))))
+    }
+
+    fn store_link(&self, target: &[u8]) -> Result<Oid> {
+        self.git.blob(target).context("store a link")
+    }
+
+    /// As the filters of its path want it stored.
+    fn store_file(&self, path: &[u8], mut file: File) -> Result<Oid> {
+        let mut writer = self.git.blob_writer(Some(as_path(path))).context("store a file")?;
+        io::copy(&mut file, &mut writer).context("read a file")?;
+        writer.commit().context("store a file")
     }
 
     /// Whether `.gitignore` and its like leave this out, or a directory that it is in.

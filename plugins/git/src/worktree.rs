@@ -6,7 +6,7 @@
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs::{self, File},
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
@@ -91,6 +91,32 @@ impl Worktree {
             Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
             Err(Errno::NOENT) => Ok(Found::Nothing),
             Err(error) => Err(error).context("look into the working tree"),
+        }
+    }
+
+    /// The file at `path`, to be read; `None` if there is none, or no longer. No link is followed, on the way or at its end.
+    pub(crate) fn open_file(&self, path: &[u8]) -> Result<Option<File>> {
+        let (parents, name) = split(path);
+        let Some(directory) = self.open_directories(parents)? else { return Ok(None) };
+        // Not blocking, in case somebody has put a pipe there.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&directory, OsStr::from_bytes(name), flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(error) => return Err(error).context("open a file"),
+        };
+        let is_file = file.metadata().context("look at a file")?.is_file();
+        Ok(is_file.then_some(file))
+    }
+
+    /// Where the link at `path` leads to; `None` if there is none, or no longer.
+    pub(crate) fn read_link(&self, path: &[u8]) -> Result<Option<Vec<u8>>> {
+        let (parents, name) = split(path);
+        let Some(directory) = self.open_directories(parents)? else { return Ok(None) };
+        match rustix::fs::readlinkat(&directory, OsStr::from_bytes(name), Vec::new()) {
+            Ok(target) => Ok(Some(target.into_bytes())),
+            Err(Errno::NOENT | Errno::INVAL) => Ok(None),
+            Err(error) => Err(error).context("read a link"),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt,
     time::{Duration, Instant},
 };
@@ -163,6 +164,56 @@ fn refusals_of_a_server_are_told_apart() {
         let error = web.refused(|given| *given = options);
         assert_eq!(error.kind(), kind, "{behaviour:?}: {error:?}");
         assert!(error.message().contains(words), "{behaviour:?}: {error:?}");
+    }
+}
+
+/// The error of cloning from a server that answers with what `answer` makes of the request.
+fn clone_from(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Error {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut request, mut piece) = (String::new(), [0; 4096]);
+        while !request.contains("\r\n\r\n") {
+            let read = stream.read(&mut piece).unwrap();
+            assert!(read > 0, "{request}");
+            request.push_str(std::str::from_utf8(&piece[..read]).unwrap());
+        }
+        let body = answer(&request);
+        let kind = "application/x-git-upload-pack-advertisement";
+        let length = body.len();
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+    });
+    let site = Site::empty();
+    let mut options = site.options("clone");
+    options["remote_url"] = format!("http://127.0.0.1:{port}/x.git").into();
+    options["username"] = LOGIN.0.into();
+    options["password"] = LOGIN.1.into();
+    let error = open(options).err().unwrap();
+    server.join().unwrap();
+    error
+}
+
+#[test]
+fn a_server_that_quotes_its_request_shows_no_password() {
+    let error = clone_from(|request| {
+        let header =
+            request.lines().find(|line| line.to_ascii_lowercase().starts_with("authorization:")).unwrap();
+        let words = format!("ERR you said {header}, that is {}", LOGIN.1);
+        format!("001e# service=git-upload-pack\n0000{:04x}{words}", words.len() + 4).into_bytes()
+    });
+    assert_no_canary(&error);
+    assert!(!error.message().contains("dXNlcjpwQHNz"), "{error:?}");
+    assert!(error.message().contains("Basic [redacted]"), "{error:?}");
+}
+
+#[test]
+fn an_answer_that_is_not_gits_protocol_is_told() {
+    for odd in ["0001 0002 0003zzzz", "001e# service=git-upload-pack\n0000zzzz"] {
+        let error = clone_from(|_| odd.into());
+        assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
+        assert!(error.message().contains("not git's protocol"), "{error:?}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod files;
+mod hidden;
 mod http;
 mod interrupted;
 mod kill;

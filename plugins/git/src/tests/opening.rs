@@ -2,9 +2,11 @@
 
 use std::fs;
 
-use f9_plugin_api::{BackendPath, ErrorKind, SyncFileBackend};
+use f9_plugin_api::{BackendPath, Context, ErrorKind, SyncFileBackend};
 
-use super::support::{Site, git, open, read, write};
+use crate::{options::Settings, transport};
+
+use super::support::{Site, git, git_command, open, read, write};
 
 #[test]
 fn a_clone_is_made_and_is_what_git_would_have_made() {
@@ -78,52 +80,120 @@ fn a_branch_that_the_remote_lacks_starts_where_its_default_branch_is() {
     write(&site.path("clone"), "b.txt", "b\n");
     backend.push(None).unwrap();
     assert_eq!(git(&site.remote(), &["show", "topic/new:b.txt"]), "b\n");
+    let given = site.options("clone").as_object().unwrap().clone();
+    let settings = Settings::from_options(f9_plugin_api::parse_options(given).unwrap()).unwrap();
+    let transport = transport::open(&settings, &Context::detached()).unwrap();
+    let clone = git2::Repository::open(site.path("clone")).unwrap();
+    assert_eq!(transport.branches(&clone, &Context::detached()).unwrap(), ["main", "topic/new"]);
     assert_eq!(site.at_remote("b.txt"), None);
 }
 
 #[test]
-fn a_clone_on_another_branch_is_switched_and_keeps_its_files() {
+fn a_clone_that_somebody_put_on_another_branch_is_left_there() {
     let site = Site::with(&[("a.txt", "a\n")]);
     let clone = site.path("clone");
-    site.open("clone");
-    git(&clone, &["checkout", "--quiet", "-b", "other"]);
-    write(&clone, "other.txt", "other\n");
-    git(&clone, &["add", "--all"]);
-    git(&clone, &["commit", "--quiet", "--message", "other"]);
-    write(&clone, "pending.txt", "pending\n");
-    let error = open(site.options("clone")).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::PendingChanges, "{error:?}");
-    write(&clone, "pending.txt", "");
-    site.open("clone");
-    assert!(!clone.join("other.txt").exists());
-    assert_eq!(git(&clone, &["status", "--porcelain", "--branch"]).trim(), "## main");
-    assert_eq!(git(&clone, &["show", "other:other.txt"]), "other\n");
+    let backend = site.open("clone");
+    git(&clone, &["checkout", "--quiet", "-b", "feat2"]);
+    for commit in [false, true] {
+        if commit {
+            write(&clone, "other.txt", "other\n");
+            git(&clone, &["add", "--all"]);
+            git(&clone, &["commit", "--quiet", "--message", "other"]);
+        }
+        for error in [open(site.options("clone")).err().unwrap(), backend.sync(None).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{error:?}");
+            assert!(
+                error.message().contains("on the branch `feat2`, the connection's is `main`"),
+                "{error:?}"
+            );
+            let advice = error.advice().unwrap();
+            assert!(advice.contains("switch main`") && advice.contains(r#""branch": "feat2""#), "{advice}");
+        }
+        let mut options = site.options("clone");
+        options["branch"] = "brand-new".into();
+        assert!(open(options).err().unwrap().advice().unwrap().contains("switch --create brand-new`"));
+        assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/feat2");
+    }
+    // What the hint says works, both ways.
+    let mut options = site.options("clone");
+    options["branch"] = "feat2".into();
+    assert_eq!(open(options).unwrap().push(None).unwrap().sent, 2);
+    assert!(open(site.options("clone")).is_err(), "it is still somebody else's checkout");
+    git(&clone, &["switch", "--quiet", "main"]);
+    assert_eq!(site.open("clone").sync(None).unwrap().sent, 0);
+    assert_eq!(git(&site.remote(), &["show", "feat2:other.txt"]), "other\n");
 }
 
 #[test]
-fn pending_changes_keep_a_clone_on_its_branch() {
+fn a_detached_head_keeps_its_commits() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    let backend = site.open("clone");
+    git(&clone, &["checkout", "--quiet", "--detach"]);
+    write(&clone, "work.txt", "work\n");
+    git(&clone, &["add", "--all"]);
+    git(&clone, &["commit", "--quiet", "--message", "work"]);
+    let commit = git(&clone, &["rev-parse", "HEAD"]);
+    for error in [open(site.options("clone")).err().unwrap(), backend.sync(None).unwrap_err()] {
+        assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{error:?}");
+        assert!(error.message().contains(&format!("at commit {} of no branch", &commit[..10])), "{error:?}");
+        assert!(error.advice().unwrap().contains("switch main`"), "{error:?}");
+    }
+    assert_eq!(read(&clone, "work.txt"), "work\n");
+    assert_eq!(git(&clone, &["rev-parse", "HEAD"]), commit);
+}
+
+#[test]
+fn connections_with_two_branches_share_a_clone() {
     let site = Site::with(&[("a.txt", "a\n")]);
     let clone = site.path("clone");
     site.open("clone");
-    // Where switching would touch no file.
-    git(&clone, &["checkout", "--quiet", "-b", "other"]);
-    write(&clone, "pending.txt", "pending\n");
-    for branch in ["main", "brand-new"] {
-        let mut options = site.options("clone");
-        options["branch"] = branch.into();
-        let error = open(options).err().unwrap();
+    let mut topic = site.options("clone");
+    topic["branch"] = "topic".into();
+    for round in ["1\n", "2\n"] {
+        let backend = open(topic.clone()).unwrap();
+        write(&clone, "topic.txt", round);
+        // Pending changes keep it where it is.
+        let error = open(site.options("clone")).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::PendingChanges, "{error:?}");
-        assert!(error.message().contains("on the branch `other`"), "{error:?}");
-        assert!(error.message().contains("`pending.txt`"), "{error:?}");
+        assert!(error.message().contains("on the branch `topic`"), "{error:?}");
+        assert!(error.message().contains("`topic.txt`"), "{error:?}");
         assert!(error.advice().unwrap().contains("that branch as `branch`"), "{error:?}");
-        assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/other");
+        backend.push(None).unwrap();
+        site.open("clone");
+        assert!(!clone.join("topic.txt").exists());
+        assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/main");
     }
-    // What the hint says works.
-    let mut options = site.options("clone");
-    options["branch"] = "other".into();
-    assert_eq!(open(options).unwrap().push(None).unwrap().sent, 2);
-    site.open("clone");
-    assert_eq!(git(&clone, &["symbolic-ref", "HEAD"]).trim(), "refs/heads/main");
+    assert_eq!(git(&site.remote(), &["show", "topic:topic.txt"]), "2\n");
+    assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+}
+
+#[test]
+fn an_operation_of_gits_own_is_named() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    let backend = site.open("clone");
+    git(&clone, &["checkout", "--quiet", "-b", "side"]);
+    write(&clone, "a.txt", "side\n");
+    git(&clone, &["commit", "--quiet", "--all", "--message", "side"]);
+    git(&clone, &["checkout", "--quiet", "main"]);
+    write(&clone, "a.txt", "main\n");
+    git(&clone, &["commit", "--quiet", "--all", "--message", "main"]);
+    for (name, arguments) in [
+        ("rebase", ["rebase", "side"]),
+        ("cherry-pick", ["cherry-pick", "side"]),
+        ("revert", ["revert", "HEAD^"]),
+    ] {
+        assert!(!git_command(&clone, &arguments).output().unwrap().status.success(), "{name}");
+        for error in [open(site.options("clone")).err().unwrap(), backend.conflict_report().unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{name}: {error:?}");
+            assert!(error.message().contains(&format!("`git {name}`")), "{error:?}");
+            let advice = error.advice().unwrap();
+            assert!(advice.contains(&format!("{name} --continue")) && advice.contains("--abort"), "{advice}");
+        }
+        git(&clone, &[name, "--abort"]);
+    }
+    assert_eq!(site.open("clone").push(None).unwrap().sent, 1);
 }
 
 #[test]
@@ -204,6 +274,10 @@ fn an_interrupted_clone_is_made_anew() {
     fs::write(site.path("clone/.f9-tmp-clone/git/HEAD"), "torn").unwrap();
     site.open("clone");
     assert_eq!(read(&site.path("clone"), "a.txt"), "a\n");
+    assert!(!site.path("clone/.f9-tmp-clone").exists());
+    // Ended after the clone was in its place, and before it had tidied up.
+    fs::create_dir_all(site.path("clone/.f9-tmp-clone/git")).unwrap();
+    site.open("clone");
     assert!(!site.path("clone/.f9-tmp-clone").exists());
 }
 

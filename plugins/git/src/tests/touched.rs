@@ -1,15 +1,17 @@
 //! Staging by the paths that differ comes to what git itself comes to, whatever was done to the working tree.
 
 use std::{
+    collections::BTreeMap,
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
+    time::Duration,
 };
 
 use f9_plugin_api::SyncFileBackend;
 
 use super::support::{Site, git, git_command};
-use crate::index_file::IndexFile;
+use crate::{index_file::IndexFile, worktree::Worktree};
 
 /// How many times something is done to the tree and pushed.
 fn rounds() -> u32 {
@@ -108,4 +110,47 @@ fn what_is_committed_is_what_git_would_commit() {
     }
     println!("{} rounds, {changed} commits, {by_hand} with an index that says its tree", rounds());
     assert!(changed > rounds() as usize / 3 && by_hand > rounds() as usize / 3);
+}
+
+#[test]
+fn entries_that_are_as_young_as_the_index_are_not_believed_in_a_younger_one() {
+    let site = Site::with(&[("a.txt", "a\n"), ("b.txt", "b\n")]);
+    let clone = site.path("clone");
+    let backend = site.open("clone");
+    let file = clone.join(".git/index");
+    let written = fs::metadata(clone.join("a.txt")).unwrap().modified().unwrap();
+    let size = |index: &IndexFile, path: &str| index.get(index.find(path.as_bytes()).unwrap()).size();
+    for (age, expected) in [(-1, 2), (1, 0)] {
+        let time = if age < 0 { written + Duration::from_secs(1) } else { written - Duration::from_secs(1) };
+        fs::OpenOptions::new().append(true).open(&file).unwrap().set_modified(time).unwrap();
+        let index = IndexFile::read(&file).unwrap().unwrap();
+        assert_eq!(size(&index, "a.txt"), 2);
+        let repository = git2::Repository::open(&clone).unwrap();
+        let tree = repository.head().unwrap().peel_to_tree().unwrap();
+        assert!(index.write(&file, &BTreeMap::new(), &tree, &repository).unwrap());
+        assert_eq!(size(&IndexFile::read(&file).unwrap().unwrap(), "a.txt"), expected);
+    }
+    assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+    fs::write(clone.join("a.txt"), "A\n").unwrap();
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("a.txt").unwrap(), "A\n");
+    site.check(&["clone"]);
+}
+
+#[test]
+fn a_file_is_read_through_no_link() {
+    let site = Site::with(&[("dir/a.txt", "a\n")]);
+    let clone = site.path("clone");
+    site.open("clone");
+    let worktree = Worktree::open(&clone, clone.join(".git/f9/spool")).unwrap();
+    symlink("a.txt", clone.join("dir/link")).unwrap();
+    assert!(worktree.open_file(b"dir/a.txt").unwrap().is_some());
+    assert_eq!(worktree.read_link(b"dir/link").unwrap().unwrap(), b"a.txt");
+    assert!(worktree.open_file(b"dir/link").unwrap().is_none());
+    assert!(worktree.read_link(b"dir/a.txt").unwrap().is_none());
+    // Somebody puts a link in the directory's place after it was looked at.
+    fs::rename(clone.join("dir"), site.path("outside")).unwrap();
+    symlink(site.path("outside"), clone.join("dir")).unwrap();
+    assert!(worktree.open_file(b"dir/a.txt").unwrap().is_none());
+    assert!(worktree.read_link(b"dir/link").unwrap().is_none());
 }

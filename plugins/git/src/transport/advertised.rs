@@ -3,7 +3,13 @@
 //! git takes any bytes for the name of a branch, and git2 panics at one that is not UTF-8, whatever branch is asked for. Such
 //! names are changed on their way: their length stays, and nobody can ask for them.
 
-use f9_plugin_api::Result;
+use f9_plugin_api::{Error, ErrorKind, Result};
+
+use crate::errors::clean;
+
+/// A list may be so many bytes. libgit2 keeps it in memory: this is room for millions of branches, and an end to a server that
+/// does not end.
+const MAX_LIST: usize = 256 << 20;
 
 /// Where in a remote's answer the list is.
 #[derive(Default)]
@@ -13,6 +19,8 @@ pub(super) struct Advertised {
     /// A line on its way.
     line: Vec<u8>,
     passed: usize,
+    /// How much of the list has come.
+    taken: usize,
 }
 
 impl Advertised {
@@ -44,15 +52,23 @@ impl Advertised {
         self.passed = 0;
         self.line.clear();
         self.extend(4, &mut source)?;
-        let header = std::str::from_utf8(&self.line).ok().filter(|hex| hex.len() == 4);
-        match header.and_then(|hex| usize::from_str_radix(hex, 16).ok()) {
+        if self.line.len() < 4 {
+            return Ok(()); // libgit2 says that the answer broke off
+        }
+        let header = std::str::from_utf8(&self.line).ok();
+        match header.filter(|hex| !hex.starts_with('+')).and_then(|hex| usize::from_str_radix(hex, 16).ok()) {
             Some(0) => self.ends -= 1,
             Some(length @ 4..) => {
                 self.extend(length - 4, &mut source)?;
                 make_utf8(&mut self.line);
             }
-            // Not git's protocol: libgit2 says what is wrong with it.
-            _ => self.ends = 0,
+            _ => return Err(not_git(&self.line)),
+        }
+        self.taken += self.line.len();
+        if self.taken > MAX_LIST {
+            let message = format!("the remote's list of branches is longer than {} MiB", MAX_LIST >> 20);
+            return Err(Error::new(ErrorKind::RemoteRefused, message)
+                .hint("check `remote_url`; delete branches and tags at the remote that nobody needs"));
         }
         Ok(())
     }
@@ -72,6 +88,14 @@ impl Advertised {
         }
         Ok(())
     }
+}
+
+fn not_git(header: &[u8]) -> Error {
+    let found = clean(&String::from_utf8_lossy(header));
+    let message =
+        format!("the remote's answer is not git's protocol: found {found:?} for the length of a line");
+    Error::new(ErrorKind::RemoteRefused, message)
+        .hint("check `remote_url`; behind SSH, see that the account's shell prints nothing by itself")
 }
 
 /// Puts a question mark for each byte that is not UTF-8.
@@ -117,10 +141,49 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_is_passed_on() {
-        for odd in [&b"<html>\xff"[..], b"", b"00", b"0003x\xff", b"ffffshort\n", b"zzzz"] {
-            assert_eq!(read(odd, 2, 3).len(), odd.len());
+    fn what_breaks_off_is_passed_on() {
+        for odd in [&b""[..], b"00", b"ffffshort\n"] {
+            assert_eq!(read(odd, 2, 3), odd);
         }
-        assert_eq!(read(b"<html>\xff", 2, 3), b"<html>\xff");
+    }
+
+    /// The error of reading lines of which `next` gives one after the other, and how many were read.
+    fn refusal(mut next: impl FnMut() -> &'static [u8]) -> (Error, usize) {
+        let (mut advertised, mut line, mut lines) = (Advertised::new(1), &b""[..], 0);
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = advertised.read(&mut buffer, |into| {
+                if line.is_empty() {
+                    line = next();
+                    lines += 1;
+                }
+                let length = line.len().min(into.len());
+                into[..length].copy_from_slice(&line[..length]);
+                line = &line[length..];
+                Ok(length)
+            });
+            if let Err(error) = read {
+                return (error, lines);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_is_told() {
+        for odd in [&b"<html>\xff"[..], b"0001", b"0002", b"0003zzzz", b"zzzz", b"\xff\xff\xff\xff", b"+123"]
+        {
+            let (error, _) = refusal(|| odd);
+            assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
+            assert!(error.message().contains("not git's protocol"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_end_is_given_up() {
+        let line: &'static [u8] = Vec::leak([&b"fff0"[..], &[b'a'; 0xfff0 - 4]].concat());
+        let (error, lines) = refusal(|| line);
+        assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
+        assert!(error.message().contains("longer than 256 MiB"), "{error:?}");
+        assert_eq!(lines, MAX_LIST / line.len() + 1);
     }
 }

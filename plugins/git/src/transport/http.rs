@@ -72,8 +72,10 @@ impl Http {
             self.client.send(self.authorize(request))?.error_for_status().map_err(|e| self.explain(e))?;
         let found = response.header("content-type").unwrap_or_default();
         if found != expected {
-            let message =
-                format!("this is no git server that speaks the smart protocol: found {:?}", clean(found));
+            let message = format!(
+                "this is no git server that speaks the smart protocol: found {:?}",
+                clean(&self.credentials.redact(found))
+            );
             return Err(Error::new(ErrorKind::RemoteRefused, message).hint("check `remote_url`"));
         }
         Ok(response.into_reader())
@@ -99,6 +101,10 @@ impl Connection for Http {
 
     fn subtransport(&self, failed: Failure) -> impl SmartSubtransport {
         Subtransport { http: self.clone(), failed }
+    }
+
+    fn redact(&self, text: &str) -> String {
+        self.credentials.redact(text)
     }
 }
 

@@ -30,6 +30,13 @@ pub(crate) trait Transport: Send {
         context: &Context,
     ) -> Result<Option<Tip>>;
 
+    /// The names of the remote's branches, without `refs/heads/`.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    fn branches(&self, near: &Repository, context: &Context) -> Result<Vec<String>>;
+
     /// Moves the remote's branch forward to `tip`, with all that it lacks. Returns where the branch was.
     ///
     /// # Errors

@@ -89,6 +89,15 @@ impl Transport for PathTransport {
         Ok(tip)
     }
 
+    fn branches(&self, _near: &Repository, _context: &Context) -> Result<Vec<String>> {
+        let remote = self.open()?;
+        let references = remote.references_glob("refs/heads/*").context("read the remote's branches")?;
+        let names = references.filter_map(Result::ok);
+        let name =
+            |name: &[u8]| Some(std::str::from_utf8(name).ok()?.strip_prefix("refs/heads/")?.to_owned());
+        Ok(names.filter_map(|reference| name(reference.name_bytes())).collect())
+    }
+
     fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
         let remote = self.open()?;
         let before = branch_tip(&remote, branch)?;

@@ -46,6 +46,11 @@ pub(super) trait Connection: Send + 'static {
 
     /// Makes what libgit2 talks to. What fails there is to be noted in `failed`: libgit2 passes on text alone.
     fn subtransport(&self, failed: Failure) -> impl SmartSubtransport;
+
+    /// The remote's words without what must not be shown.
+    fn redact(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 /// The transport over some connection.
@@ -65,7 +70,8 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         wanted: Wanted,
         context: &Context,
     ) -> Result<Option<Tip>> {
-        let call = Call::new(context, "fetch");
+        let redact = |text: &str| self.0.redact(text);
+        let call = Call::new(context, "fetch", &redact);
         call.run(&self.0, || {
             let mut remote = call.remote(into)?;
             let mut connection = remote.connect_auth(Direction::Fetch, Some(call.callbacks()), None)?;
@@ -78,8 +84,20 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         })
     }
 
+    fn branches(&self, near: &Repository, context: &Context) -> Result<Vec<String>> {
+        let redact = |text: &str| self.0.redact(text);
+        let call = Call::new(context, "list the branches", &redact);
+        call.run(&self.0, || {
+            let mut remote = call.remote(near)?;
+            let connection = remote.connect_auth(Direction::Fetch, Some(call.callbacks()), None)?;
+            let names = connection.list()?.iter().filter_map(|head| head.name().strip_prefix("refs/heads/"));
+            Ok(names.map(str::to_owned).collect())
+        })
+    }
+
     fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
-        let call = Call::new(context, "push");
+        let redact = |text: &str| self.0.redact(text);
+        let call = Call::new(context, "push", &redact);
         let before = call.run(&self.0, || {
             let mut remote = call.remote(from)?;
             let mut connection = remote.connect_auth(Direction::Push, Some(call.callbacks()), None)?;
@@ -131,6 +149,7 @@ fn find(
 struct Call<'a> {
     operation: &'static str,
     context: &'a Context,
+    redact: &'a dyn Fn(&str) -> String,
     failed: Failure,
     said: RefCell<Said>,
     progress: RefCell<Progress<'a>>,
@@ -144,9 +163,9 @@ struct Said {
 }
 
 impl<'a> Call<'a> {
-    fn new(context: &'a Context, operation: &'static str) -> Self {
+    fn new(context: &'a Context, operation: &'static str, redact: &'a dyn Fn(&str) -> String) -> Self {
         let progress = RefCell::new(Progress::new(context, operation));
-        Self { operation, context, failed: Failure::default(), said: RefCell::default(), progress }
+        Self { operation, context, redact, failed: Failure::default(), said: RefCell::default(), progress }
     }
 
     /// Lets `work` talk to the remote over the connection, and finds out what its error was.
@@ -217,7 +236,8 @@ impl<'a> Call<'a> {
 
     /// The remote's own words, with what its hooks said.
     fn refused(&self, status: &str) -> Error {
-        remote_refused(status, &String::from_utf8_lossy(&self.said.borrow().words))
+        let words = (self.redact)(&String::from_utf8_lossy(&self.said.borrow().words));
+        remote_refused(&(self.redact)(status), &words)
     }
 
     fn protocol_error(&self, error: git2::Error) -> Error {
@@ -225,7 +245,8 @@ impl<'a> Call<'a> {
             return self.refused(error.message());
         }
         let network = matches!(error.class(), git2::ErrorClass::Net | git2::ErrorClass::Http);
-        let error = from_git(self.operation, error);
+        let words = (self.redact)(error.message()).replace('\0', " ");
+        let error = from_git(self.operation, git2::Error::new(error.code(), error.class(), words));
         if network { Error::new(ErrorKind::Network, error.message()).hint("try again later") } else { error }
     }
 }
