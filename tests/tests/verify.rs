@@ -235,9 +235,75 @@ fn files_that_somebody_needs_are_safe() {
     let file = plugin_dir().join("libf9_backend_local.so");
     let local = verify(&file, &json!({"root": dir.path()}), &[]);
     let why = "the root is not empty, there is `precious`: for a fresh root, write {dir} into the connection";
-    assert_eq!((local.code, local.seen("connection::opens")), (8, ("failed", why)));
+    assert_eq!((local.code, local.seen("connection::opens")), (2, ("failed", why)));
+    assert_eq!(local.summary["wrong_connection"], why);
     assert_eq!(local.outcomes("passed"), ["library::is_named_for_its_plugin", "library::loads"]);
     assert_eq!(fs::read(dir.path().join("precious")).unwrap(), b"x");
+}
+
+#[test]
+fn the_plugin_is_not_blamed_for_the_connection() {
+    let dir = TempDir::new().unwrap();
+    let file = plugin_dir().join("libf9_backend_local.so");
+    for (options, words) in [
+        (json!({}), "invalid_connection: the connection lacks the key `root`"),
+        (json!({"rot": "{dir}"}), "did you mean `root`?"),
+        (json!({"root": {"$env": "F9_TEST_UNSET"}}), "F9_TEST_UNSET"),
+    ] {
+        let local = verify(&file, &options, &["--only", "create"]);
+        let (outcome, seen) = local.seen("connection::opens");
+        assert!(local.code == 2 && outcome == "failed" && seen.contains(words), "{options}: {seen}");
+        assert_eq!(
+            (&local.summary["wrong_connection"], &local.summary["conforms"]),
+            (&json!(seen), &json!(false))
+        );
+    }
+    // Empty at first, and then not for the check after one that has left something.
+    let options = json!({"root": dir.path()});
+    let local = verify(&file, &options, &["--only", "create"]);
+    assert_eq!((local.code, local.outcomes("failed").len()), (2, 1), "{}", local.summary);
+    let seen = local.summary["wrong_connection"].as_str().unwrap();
+    assert!(seen.starts_with("the root is not empty") && seen.ends_with("write {dir} into the connection"));
+
+    let output = f9().args(["plugins", "verify"]).arg(&file).output().unwrap();
+    let last = text(&output.stdout).lines().last().unwrap();
+    assert!(last.contains(" not checked, because the connection is wrong: 2 passed, 1 failed"), "{last}");
+}
+
+#[test]
+fn who_has_not_been_checked_does_not_conform() {
+    let memory = example_dir().join("libf9_backend_memory.so");
+    let skipped = verify(&memory, &json!({}), &["--only", "copy::copies_the_content"]);
+    assert_eq!((skipped.code, skipped.seen("copy::copies_the_content").0), (8, "skipped"));
+    assert_eq!(skipped.summary["unfinished"], "what was asked for is not for this plugin or connection");
+
+    let dir = TempDir::new().unwrap();
+    let xml = dir.path().join("report.xml");
+    let more = [
+        "--only",
+        "create",
+        "--setup",
+        "sleep 79",
+        "--total-timeout",
+        "1s",
+        "--junit",
+        xml.to_str().unwrap(),
+    ];
+    let began = Instant::now();
+    let cut = verify(&memory, &json!({}), &more);
+    assert!(began.elapsed() < Duration::from_secs(20), "it waits for the setup");
+    assert_eq!((cut.code, &cut.summary["unfinished"]), (8, &json!("1s for all checks were up")));
+    assert_eq!((&cut.summary["failed"], &cut.summary["conforms"]), (&json!(0), &json!(false)));
+    assert_eq!(cut.seen("create::makes_parents"), ("skipped", "not run: 1s for all checks were up"));
+    let xml = fs::read_to_string(xml).unwrap();
+    assert!(xml.contains(r#"<error type="unfinished" message="1s for all checks were up"/>"#), "{xml}");
+
+    // Nor is it said of a plugin that it has not answered, when the time for all was up.
+    let hung = verify(&mutant(), &json!({"deed": "hang"}), &["--only", "delete", "--total-timeout", "2s"]);
+    assert_eq!((hung.code, hung.outcomes("timed_out").len()), (8, 0));
+    let cut =
+        hung.outcomes("skipped").into_iter().find(|name| hung.seen(name).1.starts_with("not run to the end"));
+    assert_eq!(hung.seen(cut.unwrap()).1, "not run to the end: 2s for all checks were up");
 }
 
 #[test]
@@ -285,18 +351,91 @@ fn a_wrong_request_is_no_verdict_on_the_plugin() {
         (output.status.code().unwrap(), text(&output.stderr).to_owned())
     };
     let file = mutant().display().to_string();
+    let (code, errors) = fails(&["nope.so"]);
+    assert!(code == 3 && errors.starts_with("f9: nope.so: No such file or directory"), "{code}: {errors}");
+    let dir = TempDir::new().unwrap();
+    let misnamed = dir.path().join("some.so");
+    fs::write(&misnamed, "").unwrap();
     for (arguments, what) in [
-        (vec!["some.so"], "some.so is not called as a plugin is"),
+        (vec![misnamed.to_str().unwrap()], "some.so is not called as a plugin is"),
         (vec![&file, "--options", "{"], "the options are not JSON"),
         (vec![&file, "--options", "[]"], "the options are no JSON object"),
         (
             vec![&file, "--setup", "echo no room >&2; exit 3"],
             "the setup command failed: exit status: 3: no room",
         ),
+        (
+            vec![&file, "--setup", "sleep 79", "--check-timeout", "1s"],
+            "the setup command failed: it did not end within 1s",
+        ),
+        (vec![&file, "--only", "zzz"], "no check is called `zzz`; they begin with capabilities, checksum, connection,"),
+        (
+            vec![&file, "--only", "create", "--only", "delte"],
+            "no check is called `delte`; did you mean `delete`?",
+        ),
         (vec![&file, "--check-timeout", "soon"], "expected a number with ms, s, m or h"),
     ] {
         let (code, errors) = fails(&arguments);
         assert!(code == 2 && errors.contains(what), "{arguments:?}: {code}: {errors}");
+    }
+}
+
+/// Waits until a process does not run any more.
+#[track_caller]
+fn ends(process: u32, what: &str) {
+    let began = Instant::now();
+    while runs(process) {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what} goes on");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn what_the_setup_leaves_running_is_there_for_the_check_and_then_ends() {
+    let dir = TempDir::new().unwrap();
+    let pids = dir.path().join("pids");
+    let setup = format!("sleep 79 & echo $! >> '{}'", pids.display());
+    let began = Instant::now();
+    let memory = example_dir().join("libf9_backend_memory.so");
+    let memory = verify(&memory, &json!({}), &["--only", "create", "--setup", &setup]);
+    assert_eq!(memory.code, 0, "{}", memory.summary);
+    assert!(began.elapsed() < Duration::from_secs(60), "it waits for what was left running");
+    let pids = fs::read_to_string(pids).unwrap();
+    assert!(pids.lines().count() > 3, "{pids}");
+    pids.lines().for_each(|pid| ends(pid.parse().unwrap(), "what a setup has started"));
+}
+
+#[test]
+fn a_setup_that_hangs_does_not_outlive_who_verifies() {
+    for (how, code) in [("--timeout", 7), ("SIGINT", 130)] {
+        let dir = TempDir::new().unwrap();
+        let pid = dir.path().join("pid");
+        let mut command = f9();
+        command.env("TMPDIR", dir.path());
+        command.args(if how == "--timeout" { vec!["--timeout", "2s"] } else { vec![] });
+        command.args(["plugins", "verify"]).arg(mutant());
+        command.args([
+            "--setup",
+            &format!("sleep 79 & echo $! > '{0}.new'; mv '{0}.new' '{0}'; wait", pid.display()),
+        ]);
+        let mut verifying = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let began = Instant::now();
+        let sleeping = loop {
+            match fs::read_to_string(&pid) {
+                Ok(pid) => break pid.trim().parse().unwrap(),
+                Err(_) => assert!(began.elapsed() < Duration::from_secs(60), "there is no setup"),
+            }
+            thread::sleep(Duration::from_millis(5));
+        };
+        if how == "SIGINT" {
+            let sent = Command::new("kill").args(["-INT", &verifying.id().to_string()]).status();
+            assert!(sent.unwrap().success());
+        }
+        assert_eq!(verifying.wait().unwrap().code(), Some(code), "{how}");
+        ends(sleeping, how);
+        fs::remove_file(&pid).unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        assert!(left.is_empty(), "{how}: {left:?}");
     }
 }
 
@@ -332,10 +471,6 @@ fn a_plugin_that_hangs_does_not_outlive_who_verifies_it() {
         let sent = Command::new("kill").args([&format!("-{signal}"), &verifying.id().to_string()]).status();
         assert!(sent.unwrap().success());
         assert_eq!(verifying.wait().unwrap().code(), code, "{signal}");
-        let began = Instant::now();
-        while runs(child) {
-            assert!(began.elapsed() < Duration::from_secs(30), "{signal}: the plugin goes on");
-            thread::sleep(Duration::from_millis(5));
-        }
+        ends(child, signal);
     }
 }

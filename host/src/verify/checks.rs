@@ -1,8 +1,8 @@
 //! What is checked besides the contract of the backend: the connection, the manifest, the options.
 
-use std::collections::BTreeSet;
+use std::{cell::Cell, collections::BTreeSet};
 
-use f9_plugin_api::{Capabilities, ErrorKind, FileBackend, ListOptions, Result};
+use f9_plugin_api::{Capabilities, Error, ErrorKind, FileBackend, ListOptions, Result};
 use serde_json::Value;
 
 use super::{Outcome, options};
@@ -76,9 +76,19 @@ pub(super) const CHECKS: &[OwnCheck] = &[
 pub(super) struct Opened<'a> {
     pub(super) plugin: &'a Plugin,
     pub(super) connection: &'a Connection,
+    wrong_connection: Cell<bool>,
 }
 
-impl Opened<'_> {
+impl<'a> Opened<'a> {
+    pub(super) fn new(plugin: &'a Plugin, connection: &'a Connection) -> Self {
+        Self { plugin, connection, wrong_connection: Cell::new(false) }
+    }
+
+    /// Whether a check failed because of the connection.
+    pub(super) fn is_wrong_connection(&self) -> bool {
+        self.wrong_connection.get()
+    }
+
     /// The backend as the plugin implements it.
     pub(super) fn open(&self) -> Result<Backend> {
         Ok(self.plugin.open(self.connection)?.without_stand_ins())
@@ -86,25 +96,35 @@ impl Opened<'_> {
 
     /// The same, or why no check can use it: whatever is there might be needed by somebody.
     pub(super) fn open_empty(&self) -> Result<Backend, String> {
-        let backend = self
-            .open()
-            .map_err(|error| format!("the backend cannot be opened: {}: {error}", error.kind()))?;
+        self.empty(self.open().map_err(not_opened)?)
+    }
+
+    fn empty(&self, backend: Backend) -> Result<Backend, String> {
         let listed = FileBackend::list(&backend, &BackendPath::root(), ListOptions::default());
         let entries = listed
             .map_err(|error| format!("the root cannot be listed: {}: {error}", error.kind()))?
             .take(1000);
-        match entries.flatten().find(|entry| !entry.path.is_root()) {
-            None => Ok(backend),
-            Some(entry) => Err(format!(
-                "the root is not empty, there is `{}`: for a fresh root, write {{dir}} into the connection",
-                entry.path
-            )),
-        }
+        let Some(entry) = entries.flatten().find(|entry| !entry.path.is_root()) else { return Ok(backend) };
+        self.wrong_connection.set(true);
+        Err(format!(
+            "the root is not empty, there is `{}`: for a fresh root, write {{dir}} into the connection",
+            entry.path
+        ))
     }
 }
 
+fn not_opened(error: Error) -> String {
+    let advice = error.advice().map(|advice| format!("; {advice}")).unwrap_or_default();
+    format!("the backend cannot be opened: {}: {error}{advice}", error.kind())
+}
+
 fn opens(opened: &Opened<'_>) -> Answered {
-    match opened.open_empty() {
+    let backend = opened.open().map_err(|error| {
+        // Of one that it has accepted before, the plugin would have to explain that.
+        opened.wrong_connection.set(error.kind() == ErrorKind::InvalidConnection);
+        not_opened(error)
+    });
+    match backend.and_then(|backend| opened.empty(backend)) {
         Ok(_) => PASSED,
         Err(seen) => answered(Outcome::Failed, seen),
     }

@@ -29,7 +29,7 @@ use super::{
     surroundings::{SECRETS, Surroundings},
     wire::{Answer, Loaded, Request},
 };
-use crate::{Connection, Host, Plugin, redaction::is_secret};
+use crate::{Connection, Host, redaction::is_secret};
 
 /// More than this nobody reads.
 const MAX_SEEN: usize = 2000;
@@ -73,22 +73,23 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
         let request: Request = serde_json::from_str(&line).map_err(|_| usage())?;
         let connection = Connection::try_from(request.connection)?;
         secrets.learn(&connection, &schema);
-        let (outcome, seen) = check(&plugin, &connection, &request.check, request.regardless);
+        let opened = Opened::new(&plugin, &connection);
+        let (outcome, seen) = check(&opened, &request.check, request.regardless);
         let seen = seen.map(|seen| secrets.hide(&seen).chars().take(MAX_SEEN).collect());
         let mut misdeeds = Surroundings::observe().changes_since(&before);
         misdeeds.extend(secrets.told().map(|seen| (SECRETS.to_owned(), seen)));
-        send(&mut answers, &Answer { outcome, seen, misdeeds })?;
+        let wrong_connection = opened.is_wrong_connection();
+        send(&mut answers, &Answer { outcome, seen, wrong_connection, misdeeds })?;
     }
     Ok(())
 }
 
-fn check(plugin: &Plugin, connection: &Connection, name: &str, regardless: bool) -> Answered {
-    let opened = Opened { plugin, connection };
+fn check(opened: &Opened<'_>, name: &str, regardless: bool) -> Answered {
     if let Some(own) = CHECKS.iter().find(|check| check.name == name) {
-        return (own.run)(&opened);
+        return (own.run)(opened);
     }
     match conformance::case(name) {
-        Some(case) => check_case(case, &opened, regardless),
+        Some(case) => check_case(case, opened, regardless),
         None => answered(Outcome::Failed, "there is no such check"),
     }
 }

@@ -6,18 +6,28 @@ use super::{Check, Outcome, Verification};
 
 pub(super) fn document(report: &Verification) -> String {
     let name = escaped(&format!("f9 plugins verify {}", report.subject()));
-    let errors = report.count(Outcome::Crashed) + report.count(Outcome::TimedOut);
+    let unfinished = report.unfinished.as_deref().map(unfinished);
+    let errors = report.count(Outcome::Crashed) + report.count(Outcome::TimedOut) + unfinished.iter().len();
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n<testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" \
          errors=\"{errors}\" skipped=\"{}\" time=\"{:.3}\">\n",
-        report.checks.len(),
+        report.checks.len() + unfinished.iter().len(),
         report.count(Outcome::Failed),
         report.count(Outcome::Skipped),
         report.took.as_secs_f64(),
     );
     report.checks.iter().for_each(|check| case(check, &mut xml));
+    xml.push_str(&unfinished.unwrap_or_default());
     xml.push_str("</testsuite>\n</testsuites>\n");
     xml
+}
+
+/// What is skipped is well in this format. That checks are missing is an error of its own.
+fn unfinished(why: &str) -> String {
+    let why = escaped(why);
+    format!(
+        "<testcase classname=\"run\" name=\"finishes\"><error type=\"unfinished\" message=\"{why}\"/></testcase>\n"
+    )
 }
 
 fn case(check: &Check, xml: &mut String) {
@@ -69,10 +79,16 @@ mod tests {
             seconds: 0.25,
         };
         let checks = vec![check(Outcome::Failed, "\u{1b}[2J]]>\0\u{ffff}é"), check(Outcome::Crashed, "x")];
-        let xml = Verification { checks, ..Verification::default() }.to_junit();
+        let mut report = Verification { checks, ..Verification::default() };
+        let xml = report.to_junit();
         assert!(xml.contains("tests=\"2\" failures=\"1\" errors=\"1\" skipped=\"0\""), "{xml}");
         assert!(xml.contains("classname=\"create\" name=\"is &quot;so&quot;\" time=\"0.250\""), "{xml}");
         let failure = "message=\"A &lt; B &amp; C.\">\\u{1b}[2J]]&gt;\\u{0}\\u{ffff}é</failure></testcase>";
         assert!(xml.contains(failure), "{xml}");
+        report.unfinished = Some("2s were up & gone".to_owned());
+        let xml = report.to_junit();
+        let error =
+            "name=\"finishes\"><error type=\"unfinished\" message=\"2s were up &amp; gone\"/></testcase>";
+        assert!(xml.contains("tests=\"3\" failures=\"1\" errors=\"2\"") && xml.contains(error), "{xml}");
     }
 }

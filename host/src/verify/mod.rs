@@ -32,8 +32,8 @@
 //! those of its references, stands for a new temporary directory: `{"backend": "local", "root": "{dir}"}`. What else has
 //! to be there is made by a [setup](Verifier::setup) command that runs in that directory before each check: for a git
 //! remote `git init --bare remote.git`, for a service whatever makes a new store and writes its name to a file that the
-//! connection takes it from (`{"$file": "{dir}/store"}`). Where the root is not empty, nothing is run: files that somebody
-//! needs are safe.
+//! connection takes it from (`{"$file": "{dir}/store"}`). A server that it starts in the background ends with the check.
+//! Where the root is not empty, nothing is run: files that somebody needs are safe.
 
 mod checks;
 mod child;
@@ -42,6 +42,7 @@ mod options;
 mod process;
 mod report;
 mod run;
+mod setup;
 mod surroundings;
 mod wire;
 
@@ -92,14 +93,16 @@ impl Verifier {
         })
     }
 
-    /// Runs a command of the shell in the fresh directory before each check.
+    /// Runs a command of the shell in the fresh directory before each check. It has as long as a check; what it leaves
+    /// running in its process group ends with the check.
     #[must_use]
     pub fn setup(mut self, command: impl Into<String>) -> Self {
         self.setup = Some(command.into());
         self
     }
 
-    /// Runs only the checks whose name begins so, such as `create` or `create::makes_parents`; can be repeated.
+    /// Runs only the checks whose name begins so, such as `create` or `create::makes_parents`; can be repeated. A name that
+    /// no check begins with is an error of [`run`](Self::run).
     #[must_use]
     pub fn only(mut self, name: impl Into<String>) -> Self {
         self.only.push(name.into());
@@ -132,8 +135,9 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// What keeps the checks from being run: [`InvalidConnection`](ErrorKind::InvalidConnection) for a setup that fails,
-    /// or [`Cancelled`](ErrorKind::Cancelled). Whatever the plugin does is no error, but in the report.
+    /// What keeps the checks from being run: [`InvalidConnection`](ErrorKind::InvalidConnection) for a setup that fails or
+    /// does not end, or for a name that no check begins with, or [`Cancelled`](ErrorKind::Cancelled). Whatever the plugin
+    /// does is no error, but in the report.
     pub fn run(&self, start: impl Fn() -> Command, each: impl FnMut(&Check)) -> Result<Verification> {
         run::run(self, &start, each)
     }

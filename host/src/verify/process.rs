@@ -124,11 +124,14 @@ fn parse<T: DeserializeOwned>(line: &str) -> Result<T, Silence> {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Whatever is left of the group: the process itself, and what the plugin has started.
-        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let _ = group.map(|group| kill_process_group(group, Signal::KILL));
-        let _ = self.child.wait();
+        kill_group(&mut self.child);
     }
+}
+
+/// Ends whatever is left of a group: the process that leads it, and what that has started.
+pub(super) fn kill_group(leader: &mut Child) {
+    let _ = kill_process_group(Pid::from_child(leader), Signal::KILL);
+    let _ = leader.wait();
 }
 
 fn how(status: ExitStatus) -> String {

@@ -74,12 +74,17 @@ pub struct Verification {
     pub checks: Vec<Check>,
     /// How long all of it took.
     pub took: Duration,
+    /// Why there is no verdict on the plugin: what is wrong with the connection. The plugin does not accept it, or its root
+    /// is not empty.
+    pub wrong_connection: Option<String>,
+    /// Why not everything that was asked for has been checked.
+    pub unfinished: Option<String>,
 }
 
 impl Verification {
-    /// Whether no rule was broken.
+    /// Whether everything that was asked for has been checked, and no rule was broken.
     pub fn conforms(&self) -> bool {
-        !self.checks.iter().any(|check| check.outcome.is_failure())
+        self.wrong_connection.is_none() && self.unfinished.is_none() && self.failures() == 0
     }
 
     /// How many checks ended so.
@@ -106,13 +111,20 @@ impl Verification {
     }
 }
 
-/// The counts, on one line.
+/// The verdict and the counts, on one line.
 impl fmt::Display for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdict = if self.conforms() { "conforms" } else { "does not conform" };
+        let verdict = match (&self.wrong_connection, &self.unfinished) {
+            (Some(_), _) => "not checked, because the connection is wrong",
+            (None, _) if self.failures() > 0 => "does not conform",
+            (None, Some(_)) => "not finished",
+            (None, None) => "conforms",
+        };
         write!(f, "{} {verdict}: {} passed", self.subject(), self.count(Outcome::Passed))?;
         write!(f, ", {} failed", self.failures())?;
         let (warned, skipped) = (self.count(Outcome::Warned), self.count(Outcome::Skipped));
-        write!(f, ", {warned} {}, {skipped} skipped", if warned == 1 { "warning" } else { "warnings" })
+        write!(f, ", {warned} {}, {skipped} skipped", if warned == 1 { "warning" } else { "warnings" })?;
+        let why = self.wrong_connection.iter().chain(&self.unfinished);
+        why.into_iter().try_for_each(|why| write!(f, "; {why}"))
     }
 }

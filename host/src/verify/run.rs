@@ -1,17 +1,18 @@
 //! The run of the checks: one after the other, each in the process that is left of the one before, or in a new one.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs::{File, OpenOptions},
     io::{Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
+    path::PathBuf,
+    process::Command,
     time::{Duration, Instant},
 };
 
 use f9_plugin_api::{
     Capabilities, Error, ErrorKind, Result,
     conformance::{self, Case},
+    nearest,
 };
 use serde_json::Value;
 use tempfile::TempDir;
@@ -21,6 +22,7 @@ use super::{
     checks::{Answered, CHECKS, OPENS, PASSED, answered},
     plugin_name,
     process::{Process, Silence},
+    setup::{self, Setup},
     surroundings::{PRINTS, RULES},
     wire::{Answer, Loaded, Request},
 };
@@ -41,6 +43,7 @@ pub(super) fn run(
     start: &dyn Fn() -> Command,
     each: impl FnMut(&Check),
 ) -> Result<Verification> {
+    verifier.only.iter().try_for_each(|only| is_a_check(only))?;
     let mut run = Run::new(verifier, start, each)?;
     run.library()?;
     for check in CHECKS {
@@ -53,15 +56,35 @@ pub(super) fn run(
     Ok(run.finish())
 }
 
+/// A name that no check begins with is a typo: what it was to ask for would not be checked.
+fn is_a_check(only: &str) -> Result<()> {
+    let names = || {
+        let own = CHECKS.iter().map(|check| check.name);
+        let cases = conformance::cases().map(Case::name);
+        [NAMED.0, LOADS.0].into_iter().chain(own).chain(cases).chain(RULES.map(|(name, _)| name))
+    };
+    if names().any(|name| name.starts_with(only)) {
+        return Ok(());
+    }
+    let groups: BTreeSet<_> = names().filter_map(|name| Some(name.split_once("::")?.0)).collect();
+    let error = Error::new(ErrorKind::InvalidConnection, format!("no check is called `{only}`"));
+    Err(match nearest(only, names().chain(groups.iter().copied())) {
+        Some(near) => error.hint(format!("did you mean `{near}`?")),
+        None => error.hint(format!("they begin with {}", Vec::from_iter(groups).join(", "))),
+    })
+}
+
 struct Run<'a, F> {
     verifier: &'a Verifier,
     start: &'a dyn Fn() -> Command,
     each: F,
+    // What runs in the directories ends before they go: in this order.
+    process: Option<Process>,
+    setup: Option<Setup>,
     /// Holds the fresh directories.
     scratch: TempDir,
     directories: usize,
     printed: PathBuf,
-    process: Option<Process>,
     began: Instant,
     /// Why no further check is run.
     stopped: Option<String>,
@@ -80,10 +103,11 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
             verifier,
             start,
             each,
+            process: None,
+            setup: None,
             scratch,
             directories: 0,
             printed,
-            process: None,
             began: Instant::now(),
             stopped: None,
             timed_out: 0,
@@ -109,7 +133,7 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         let loads = match self.load()? {
             Ok(()) => PASSED,
             Err(answer) => {
-                self.stopped = Some("the plugin cannot be loaded".to_owned());
+                self.stopped.get_or_insert_with(|| "the plugin cannot be loaded".to_owned());
                 answer
             }
         };
@@ -147,18 +171,16 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         let began = Instant::now();
         let answer = match &self.stopped {
             Some(why) => answered(Outcome::Skipped, format!("not run: {why}")),
+            None if self.is_time_up() => self.cut_short(),
             None => self.ask(name)?,
         };
-        if name == OPENS && answer.0.is_failure() {
+        let cannot_go_on = self.report.wrong_connection.is_some() || name == OPENS && answer.0.is_failure();
+        if cannot_go_on && self.stopped.is_none() {
             self.stopped = Some("the connection does not open an empty backend".to_owned());
         }
         self.timed_out = if answer.0 == Outcome::TimedOut { self.timed_out + 1 } else { 0 };
-        if self.stopped.is_none() {
-            if self.timed_out >= PATIENCE {
-                self.stopped = Some(format!("{PATIENCE} checks in a row did not end"));
-            } else if self.began.elapsed() >= self.verifier.timeout {
-                self.stopped = Some(format!("{:?} for all checks were up", self.verifier.timeout));
-            }
+        if self.timed_out >= PATIENCE {
+            self.finish_early(format!("{PATIENCE} checks in a row did not end"));
         }
         if self.is_wanted(name) || answer != PASSED {
             self.add((name, rule), answer, began);
@@ -180,7 +202,11 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         let cases: Vec<_> =
             conformance::cases().filter(|case| case.declared() == Some(capability)).map(Case::name).collect();
         for name in &cases {
-            if self.ask_once(name, true)?.0 != Outcome::Passed {
+            let again = self.ask_once(name, true)?;
+            if self.stopped.is_some() {
+                return Ok(again);
+            }
+            if again.0 != Outcome::Passed {
                 return Ok(answer);
             }
         }
@@ -190,7 +216,7 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
     }
 
     fn ask_once(&mut self, name: &str, regardless: bool) -> Result<Answered> {
-        let connection = self.fresh_connection()?;
+        let Some(connection) = self.fresh_connection()? else { return Ok(self.cut_short()) };
         if self.process.is_none()
             && let Err(answer) = self.load()?
         {
@@ -206,6 +232,9 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
                 self.notice_print(name)?;
                 for (misdeed, seen) in answer.misdeeds {
                     self.misdeeds.entry(misdeed).or_insert_with(|| format!("{seen} (during {name})"));
+                }
+                if answer.wrong_connection {
+                    self.report.wrong_connection.clone_from(&answer.seen);
                 }
                 Ok((answer.outcome, answer.seen))
             }
@@ -223,6 +252,7 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         let when = if when.is_empty() { String::new() } else { format!(" {when}") };
         Ok(match silence {
             Silence::Ended(how) => answered(Outcome::Crashed, format!("{how}{when}{last_words}")),
+            Silence::TimedOut if self.is_time_up() => self.cut_short(),
             Silence::TimedOut => {
                 let timeout = self.verifier.check_timeout;
                 answered(Outcome::TimedOut, format!("no answer within {timeout:?}{when}{last_words}"))
@@ -245,8 +275,29 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         }
     }
 
-    fn finish(self) -> Verification {
+    fn finish(mut self) -> Verification {
+        let is_skipped = |check: &Check| check.outcome == Outcome::Skipped;
+        if self.report.unfinished.is_none() && self.report.checks.iter().all(is_skipped) {
+            self.report.unfinished =
+                Some("what was asked for is not for this plugin or connection".to_owned());
+        }
         Verification { took: self.began.elapsed(), ..self.report }
+    }
+
+    fn is_time_up(&self) -> bool {
+        self.began.elapsed() >= self.verifier.timeout
+    }
+
+    /// There is no time for this check, which says nothing of the plugin.
+    fn cut_short(&mut self) -> Answered {
+        let why = format!("{:?} for all checks were up", self.verifier.timeout);
+        self.finish_early(why.clone());
+        answered(Outcome::Skipped, format!("not run to the end: {why}"))
+    }
+
+    fn finish_early(&mut self, why: String) {
+        self.report.unfinished = Some(why.clone());
+        self.stopped = Some(why);
     }
 
     fn add(&mut self, (name, rule): (&str, &str), (outcome, seen): Answered, began: Instant) {
@@ -283,13 +334,24 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         Ok((!text.is_empty()).then(|| String::from_utf8_lossy(&text).trim_end().to_owned()))
     }
 
-    /// The connection, with a directory that nobody else has where it wants one.
-    fn fresh_connection(&mut self) -> Result<Value> {
+    /// The connection, with a directory that nobody else has where it wants one; `None` if the time for all is up.
+    fn fresh_connection(&mut self) -> Result<Option<Value>> {
         let directory = self.scratch.path().join(self.directories.to_string());
         self.directories += 1;
         std::fs::create_dir(&directory)?;
+        self.setup = None; // ends what was for the check before
         if let Some(command) = &self.verifier.setup {
-            set_up(command, &directory)?;
+            let said = self.scratch.path().join("said");
+            self.setup = Setup::run(command, &directory, &said, self.time_left(), &self.verifier.cancel)?;
+            if self.setup.is_none() && self.is_time_up() {
+                return Ok(None);
+            }
+            if self.setup.is_none() {
+                return Err(setup::failed(&format!(
+                    "it did not end within {:?}",
+                    self.verifier.check_timeout
+                )));
+            }
         }
         let text = directory.to_str().ok_or_else(|| {
             Error::new(ErrorKind::InvalidPath, "the directory for temporary files is not called in UTF-8")
@@ -297,7 +359,7 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         })?;
         let mut connection = self.verifier.connection.to_json();
         fill_in(&mut connection, text);
-        Ok(connection)
+        Ok(Some(connection))
     }
 }
 
@@ -308,23 +370,4 @@ fn fill_in(value: &mut Value, directory: &str) {
         Value::Object(object) => object.values_mut().for_each(|item| fill_in(item, directory)),
         _ => {}
     }
-}
-
-fn set_up(command: &str, directory: &Path) -> Result<()> {
-    let failed = |why: String| {
-        Error::new(ErrorKind::InvalidConnection, format!("the setup command failed: {why}"))
-            .hint("it is run by `sh` in a new directory before each check")
-    };
-    let output = Command::new("sh")
-        .args(["-c", command])
-        .current_dir(directory)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    let said = said.lines().last().unwrap_or_default();
-    Err(failed(format!("{}: {said}", output.status)))
 }

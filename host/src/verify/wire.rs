@@ -31,6 +31,8 @@ pub(super) struct Request {
 pub(super) struct Answer {
     pub(super) outcome: Outcome,
     pub(super) seen: Option<String>,
+    /// Whether that is because of the connection, and no fault of the plugin.
+    pub(super) wrong_connection: bool,
     /// What the plugin did to the process meanwhile: the names of the checks about that, and what was seen.
     pub(super) misdeeds: Vec<(String, String)>,
 }

@@ -10,12 +10,13 @@ use f9_host::{
 };
 
 use crate::cli::{
+    failure::USAGE,
     output::{Output, one_line},
     session::Session,
     stop::parse_duration,
 };
 
-/// The exit code of a plugin that does not conform, which is that of every error of a plugin.
+/// The exit code of a plugin that does not conform as far as was checked, which is that of every error of a plugin.
 const DOES_NOT_CONFORM: u8 = 8;
 
 const EXAMPLES: &str = "\
@@ -24,8 +25,8 @@ for a new directory, because each check needs an empty root of its own; where th
 nothing is run.
 
 Exit codes:
-  0  the plugin conforms       8  it does not
-  2  wrong usage, connection, or setup
+  0  the plugin conforms       8  it does not, or not everything was checked
+  2  wrong usage, connection, or setup: the plugin is not to blame
 
 Examples:
   f9 plugins verify target/debug/libf9_backend_notes.so
@@ -88,15 +89,20 @@ pub(crate) fn run(arguments: &Verify, session: &Session<'_>, output: &mut Output
         "warned": report.count(Outcome::Warned),
         "skipped": report.count(Outcome::Skipped),
         "seconds": report.took.as_secs_f64(),
+        "wrong_connection": report.wrong_connection,
+        "unfinished": report.unfinished,
     });
     output.either(&json!({"summary": summary}), format_args!("{}", one_line(&report.to_string())))?;
-    if !report.conforms() {
+    if report.wrong_connection.is_some() {
+        output.end_with(USAGE);
+    } else if !report.conforms() {
         output.end_with(DOES_NOT_CONFORM);
     }
     Ok(())
 }
 
 fn verifier(arguments: &Verify, session: &Session<'_>) -> Result<Verifier> {
+    fs::metadata(&arguments.file).map_err(|error| Error::from(error).at(arguments.file.display()))?;
     let connection = match (&arguments.options, session.given_connection()?) {
         (None, Some(connection)) => connection,
         (options, _) => connection(arguments, options.as_deref())?,
