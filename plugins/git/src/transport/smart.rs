@@ -245,6 +245,11 @@ impl<'a> Call<'a> {
             return self.refused(error.message());
         }
         let network = matches!(error.class(), git2::ErrorClass::Net | git2::ErrorClass::Http);
+        if error.class() == git2::ErrorClass::NoMemory {
+            let message = "the remote announces more than fits into memory";
+            return Error::new(ErrorKind::RemoteRefused, message)
+                .hint("check `remote_url`; `git fsck` at the remote shows whether it is sound");
+        }
         let words = (self.redact)(error.message()).replace('\0', " ");
         let error = from_git(self.operation, git2::Error::new(error.code(), error.class(), words));
         if network { Error::new(ErrorKind::Network, error.message()).hint("try again later") } else { error }
