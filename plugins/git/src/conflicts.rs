@@ -2,12 +2,12 @@
 
 use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
-use f9_plugin_api::{BackendPath, Conflict, ConflictSide, Error, ErrorKind, Result};
+use f9_plugin_api::{BackendPath, Conflict, ConflictSide, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, FileMode, Index, IndexConflict, IndexEntry};
 
 use crate::{
     checkout::{Before, Change, Entry, blob_id, index_entry},
-    errors::Context as _,
+    errors::{Context as _, clean},
     merge::colliding,
     repository::Repo,
     worktree::Found,
@@ -47,7 +47,7 @@ impl Repo {
             let message = "the file was edited since the merge, and settling the conflict with one of its sides would \
                            discard that";
             return Err(Error::new(ErrorKind::PendingChanges, message).at(path).hint(
-                "settle it with the edited content (conflict_resolve; `f9 resolve --with FILE`), or delete the file first",
+                "settle it with the edited content (conflict_resolve; `f9 resolve NAME:PATH --with FILE`), or delete the file first",
             ));
         }
         let winner = match side {
@@ -94,6 +94,10 @@ impl Repo {
                         .at(String::from_utf8_lossy(&path))
                         .hint("move it elsewhere first"));
                 }
+                log::warn!(
+                    "settling the conflict removes {}, which cannot be beside it; its commit keeps it",
+                    clean(&String::from_utf8_lossy(&path))
+                );
                 index.remove(as_path(&path), 0).context("settle the conflict")?;
                 changes.push(Change { path, old: entry, new: None, content: None });
             }
@@ -134,7 +138,7 @@ impl Repo {
             Err(error) if error.code() == ErrorCode::NotFound => {
                 Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path")
                     .at(path)
-                    .hint("conflict_report (`f9 conflicts`) lists those that are open"))
+                    .hint("conflict_report lists those that are open (`f9 conflicts NAME:`)"))
             }
             Err(error) => Err(error).context("read the conflict"),
         }

@@ -4,10 +4,10 @@
 //! unchanged may have been changed through f9: neither can be told from what the tree has. Such a clone is refused.
 
 use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{Index, IndexEntryExtendedFlag};
+use git2::{ErrorClass, Index, IndexEntryExtendedFlag};
 
 use crate::{
-    errors::{Context as _, clean},
+    errors::{Context as _, clean, from_git},
     repository::Repo,
 };
 
@@ -76,7 +76,16 @@ impl Repo {
             let message = "the clone's index is sparse, which f9 does not read; nothing was changed";
             return self.hidden(message, "sparse-checkout disable");
         }
-        crate::errors::from_git("read the index", error)
+        let is_corrupt = error.class() == ErrorClass::Index;
+        let error = from_git("read the index", error);
+        if !is_corrupt {
+            return error;
+        }
+        let (path, index) = (self.settings.path.display(), self.index_path());
+        error.hint(format!(
+            "if it is damaged, `rm {}` and `git -C {path} reset` make it anew",
+            index.display()
+        ))
     }
 
     fn hidden(&self, message: &str, remedy: &str) -> Error {

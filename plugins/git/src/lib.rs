@@ -27,11 +27,15 @@
 //! # Synchronising
 //!
 //! `push` commits everything that differs (new, changed and deleted files, the executable bit, links; what `.gitignore`
-//! names is left out) and publishes the branch; one that the remote lacks is created there. `pull` wants nothing pending,
+//! names is left out) and publishes the branch; one that the remote lacks is created there, which the log warns of, with the
+//! branches that the remote has. `sent` and `received` count commits; of a branch that is new at the remote, all of them.
+//! `pull` wants nothing pending, whatever the remote has (any change refuses it; `sync` commits first),
 //! fetches, and moves the branch forward or merges. `sync` commits, pulls and pushes, and tries again if the remote moves
 //! meanwhile. If both sides changed the same thing, the tree is left as git leaves it, with both versions marked as
 //! `local` and `remote` in text files; `conflict_report` lists what is to be settled, and the next push concludes the
-//! merge. The losing side stays in the history.
+//! merge. The losing side stays in the history. Where a file meets a directory of the same name, it is added on one side alone
+//! (`AU` here, `UA` at the remote): to settle it as a file removes what is below the directory and committed, never what
+//! is not.
 //!
 //! `conflict_accept_local` and `conflict_accept_remote` settle a conflict with what a side had committed. A file that was
 //! edited since the merge is refused: settle it with the edited content by `conflict_resolve`, or delete it first.
@@ -72,6 +76,9 @@
 //! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename. What is
 //! under way is written down first, inside `.git`, and finished by the next operation if the process is killed. As with
 //! git itself, a power failure can take back the last seconds.
+//!
+//! A remote that is a path gets a file `f9.lock`, by which pushes of f9 wait for each other. It stays there, and is empty
+//! while nobody pushes.
 //!
 //! # Limits
 //!

@@ -134,6 +134,10 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
     config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
     config.set_str("user.name", &settings.author_name).context("configure the clone")?;
     config.set_str("user.email", &settings.author_email).context("configure the clone")?;
+    // So that a plain `git push` by hand knows where to.
+    let upstream = |key: &str| format!("branch.{}.{key}", settings.branch);
+    config.set_str(&upstream("remote"), "origin").context("configure the clone")?;
+    config.set_str(&upstream("merge"), &branch).context("configure the clone")?;
     note_branch(directory, &branch)?;
     fs::rename(directory, settings.path.join(".git")).context("put the clone in its place")
 }

@@ -71,7 +71,8 @@ impl Repo {
     /// Forgets what an operation that failed has made of the index in memory: libgit2 keeps one per repository.
     pub(crate) fn forget_unsaved(&self) {
         if let Err(error) = self.git.index().and_then(|mut index| index.read(true)) {
-            log::warn!("cannot read the index again: {}", error.message());
+            // The next operation reads it again, and says what is wrong with it.
+            log::debug!("the index in memory is not forgotten: {}", error.message());
         }
     }
 
@@ -237,7 +238,7 @@ impl Repo {
         });
         Err(Error::new(ErrorKind::Conflict, message).hint(
             "settle each as local, as remote or with new content (conflict_accept_local, conflict_accept_remote, \
-             conflict_resolve; `f9 resolve`), then push",
+             conflict_resolve; `f9 resolve NAME:PATH`), then push",
         ))
     }
 }

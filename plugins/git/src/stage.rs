@@ -6,9 +6,11 @@ use f9_plugin_api::{Error, ErrorKind, Result, log};
 use git2::{IndexAddOption, Oid, StatusOptions, Tree};
 
 use crate::{
+    dotgit::leads_into_dot_git,
     errors::{Context as _, name_some},
     index_file::IndexFile,
     repository::{Repo, count},
+    touched::disguised,
 };
 
 /// How the names begin that the tree keeps for its temporary files. Should somebody else have committed such a one, it is
@@ -107,14 +109,23 @@ impl Repo {
     /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
     fn stage_whole(&self) -> Result<Oid> {
         let mut index = self.index()?;
+        let mut bad = None;
         let mut skip = |path: &Path, _: &[u8]| {
+            if leads_into_dot_git(path.as_os_str().as_bytes()) {
+                bad = Some(disguised(path.as_os_str().as_bytes()));
+                return -1;
+            }
             let nested = path.as_os_str().as_bytes().ends_with(b"/");
             if nested {
                 log::warn!("{} is a repository of its own and is not committed", path.display());
             }
             i32::from(nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()))
         };
-        index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip)).context("stage the changes")?;
+        let added = index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip));
+        match bad {
+            Some(bad) => return Err(bad),
+            None => added.context("stage the changes")?,
+        }
         let tree = index.write_tree().context("write a tree")?;
         // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
         index.write().context("write the index")?;

@@ -13,7 +13,7 @@ use std::{
     path::PathBuf,
 };
 
-use f9_plugin_api::{Result, log};
+use f9_plugin_api::{Error, ErrorKind, Result, log};
 use git2::{FileMode, IndexEntry, Oid, Tree, build::TreeUpdateBuilder};
 use rustix::fs::Stat;
 
@@ -139,7 +139,7 @@ impl Repo {
                     None if tracked.is_some() => return Ok(None),
                     None => {} // nothing that git stores
                     Some(_) if tracked.is_none() && self.is_ignored(&path, false)? => {}
-                    Some(_) if leads_into_dot_git(&path) => return Ok(None),
+                    Some(_) if leads_into_dot_git(&path) => return Err(disguised(&path)),
                     Some(mode) => {
                         let Some(entry) = self.entry_of(&path, mode, &stat)? else { return Ok(None) };
                         changes.insert(path, Some(entry));
@@ -223,6 +223,14 @@ impl Repo {
             }
         }
     }
+}
+
+/// The error for a file whose name some file system takes for `.git`: git stores none such.
+pub(crate) fn disguised(path: &[u8]) -> Error {
+    let message = "git cannot store this file: on some file systems its name leads into `.git`";
+    Error::new(ErrorKind::InvalidPath, message)
+        .at(format!("{:?}", String::from_utf8_lossy(path)))
+        .hint("rename it, delete it, or name it in .gitignore")
 }
 
 /// Whether the index has this already, but for when it was changed.

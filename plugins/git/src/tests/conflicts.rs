@@ -296,6 +296,34 @@ fn a_file_against_a_directory_can_be_settled_in_every_way() {
 }
 
 #[test]
+fn settling_a_file_against_a_directory_removes_nothing_uncommitted() {
+    let site = Site::with(&[("seed", "seed\n")]);
+    let (one, two) = (site.open("one"), site.open("two"));
+    write(&site.path("one"), "d", "a file\n");
+    write(&site.path("two"), "d/x", "x\n");
+    one.push(None).unwrap();
+    assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::Conflict);
+    let root = site.path("two");
+    for (name, content) in [("d/x", "edited\n"), ("d/new", "new\n")] {
+        write(&root, name, content);
+        for result in
+            [two.conflict_resolve(&path("d"), "settled\n".into()).map(drop), accept(&two, "d", Side::Remote)]
+        {
+            let error = result.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::PendingChanges, "{name}: {error:?}");
+            assert!(error.to_string().contains(name), "{name}: {error:?}");
+            assert_eq!(read(&root, name), content);
+            assert_eq!(two.conflict_report().unwrap().len(), 1, "{name}");
+        }
+        if name == "d/x" { write(&root, name, "x\n") } else { write(&root, name, "") }
+    }
+    two.conflict_resolve(&path("d"), "settled\n".into()).unwrap();
+    two.push(None).unwrap();
+    assert_eq!(git(&site.remote(), &["show", "main^1:d/x"]), "x\n");
+    assert_eq!(site.at_remote("d").unwrap(), "settled\n");
+}
+
+#[test]
 fn the_losing_side_stays_in_the_history() {
     let site = Site::with(&[("a.txt", "base\n")]);
     let (one, two) = (site.open("one"), site.open("two"));

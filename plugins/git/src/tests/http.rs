@@ -139,7 +139,7 @@ fn refusals_of_a_server_are_told_apart() {
     for (behaviour, kind, words) in [
         (Behaviour::Refuse(403, "not you CANARY"), ErrorKind::PermissionDenied, "403"),
         (Behaviour::Refuse(403, "not\0you"), ErrorKind::PermissionDenied, "403"),
-        (Behaviour::Refuse(404, ""), ErrorKind::NotFound, "404"),
+        (Behaviour::Refuse(404, ""), ErrorKind::RemoteRefused, "404"),
         (Behaviour::Refuse(429, ""), ErrorKind::RateLimited, "429"),
         (Behaviour::Refuse(503, "busy"), ErrorKind::Network, "503"),
         (Behaviour::Refuse(200, "<html>"), ErrorKind::RemoteRefused, "smart protocol"),

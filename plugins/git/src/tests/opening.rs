@@ -14,7 +14,8 @@ fn a_clone_is_made_and_is_what_git_would_have_made() {
     site.open("clone");
     let clone = site.path("clone");
     assert_eq!((read(&clone, "a.txt"), read(&clone, "dir/b.txt")), ("a\n".into(), "b\n".into()));
-    assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+    assert_eq!(git(&clone, &["status", "--porcelain", "--branch"]), "## main...origin/main\n");
+    assert_eq!(git(&clone, &["push", "--dry-run", "--porcelain"]).lines().last(), Some("Done"));
     assert_eq!(git(&clone, &["remote", "get-url", "origin"]).trim(), site.remote().to_str().unwrap());
     let entries: Vec<_> = fs::read_dir(&clone).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(entries.len(), 3, "{entries:?}");
@@ -263,7 +264,7 @@ fn a_remote_that_is_not_there_is_an_error_that_leaves_nothing() {
     let mut options = site.options("clone");
     options["remote_url"] = site.path("nowhere.git").to_str().unwrap().into();
     let error = open(options).err().unwrap();
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
     assert!(!site.path("clone").exists());
 }
 

@@ -97,7 +97,7 @@ fn a_refused_operation_leaves_a_session_for_the_next() {
     write(&shell.site.path("two"), "c.txt", "c\n");
     assert_eq!(two.push(None).unwrap_err().kind(), ErrorKind::RemoteMoved);
     fs::rename(shell.site.remote(), shell.site.path("moved.git")).unwrap();
-    assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(two.sync(None).unwrap_err().kind(), ErrorKind::RemoteRefused);
     fs::rename(shell.site.path("moved.git"), shell.site.remote()).unwrap();
     assert_eq!(two.sync(None).unwrap().sent, 2);
     shell.site.check(&["one", "two"]);
@@ -214,7 +214,7 @@ fn servers_that_do_not_play_along_are_given_up() {
     }
     let shell = Shell::new();
     let error = shell.refused(|options| options["remote_url"] = shell.server.url("no such.git").into());
-    assert_eq!(error.kind(), ErrorKind::NotFound, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
     let nobody = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = nobody.local_addr().unwrap().port();
     drop(nobody);

@@ -10,6 +10,38 @@ use super::{
 };
 
 #[test]
+fn a_file_with_gits_own_name_in_disguise_is_named() {
+    for site in [Site::with(&[("a.txt", "a\n")]), Site::empty()] {
+        let backend = site.open("one");
+        let one = site.path("one");
+        write(&one, "dir/.git ", "x\n");
+        for _ in 0..2 {
+            let error = backend.push(None).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::InvalidPath, "{error:?}");
+            assert!(error.to_string().contains("\"dir/.git \""), "{error}");
+            assert!(error.advice().unwrap().contains(".gitignore"), "{error:?}");
+        }
+        fs::rename(one.join("dir/.git "), one.join("dir/other")).unwrap();
+        assert_eq!(backend.push(None).unwrap().sent, 1);
+    }
+}
+
+#[test]
+fn a_damaged_index_is_an_error_that_says_what_to_do() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let one = site.path("one");
+    write(&one, "a.txt", "changed\n");
+    fs::write(one.join(".git/index"), b"DIRC torn").unwrap();
+    let error = backend.push(None).unwrap_err();
+    assert!(error.advice().unwrap().contains(".git/index` and `git -C"), "{error:?}");
+    fs::remove_file(one.join(".git/index")).unwrap();
+    git(&one, &["reset", "--quiet"]);
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("a.txt").unwrap(), "changed\n");
+}
+
+#[test]
 fn push_makes_a_commit_at_the_remote() {
     let site = Site::with(&[("a.txt", "a\n"), ("gone.txt", "gone\n")]);
     let backend = site.open("one");

@@ -88,9 +88,10 @@ impl Http {
             }
             ErrorKind::Authentication => error.hint("check `username` and `password`"),
             ErrorKind::PermissionDenied => error.hint("this user may not do that at the remote"),
-            ErrorKind::NotFound => {
-                error.hint("check `remote_url`; some servers say so to users without access")
-            }
+            // Not the kind for a path of the backend that is not there.
+            ErrorKind::NotFound => Error::new(ErrorKind::RemoteRefused, error.message())
+                .hint("check `remote_url`; some servers say so to users without access")
+                .caused_by(error),
             _ => error,
         }
     }

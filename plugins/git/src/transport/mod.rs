@@ -21,7 +21,7 @@ pub(crate) trait Transport: Send {
     ///
     /// # Errors
     ///
-    /// `Authentication`, `Network`, `Timeout`, `RemoteRefused`, `Cancelled`; `NotFound` if there is no repository.
+    /// `Authentication`, `Network`, `Timeout`, `RemoteRefused`, `Cancelled`. That there is no repository is `RemoteRefused`.
     fn fetch(
         &self,
         into: &Repository,

@@ -39,11 +39,27 @@ impl PathTransport {
         Repository::open_ext(&self.0, RepositoryOpenFlags::NO_SEARCH, nothing_above).map_err(|error| {
             let missing = error.code() == ErrorCode::NotFound;
             let error = crate::errors::from_git("open the remote repository", error);
-            let kind = if missing { ErrorKind::NotFound } else { error.kind() };
+            // Not the kind for a path of the backend that is not there.
+            let kind = if missing { ErrorKind::RemoteRefused } else { error.kind() };
             Error::new(kind, error.message())
                 .with("remote", self.0.display())
                 .hint("check `remote_url`; `git init --bare` makes a repository there")
         })
+    }
+
+    /// The error of a push, which says whose permissions are lacking if it is that.
+    fn not_writable(&self, error: Error) -> Error {
+        match error.kind() {
+            kind @ (ErrorKind::PermissionDenied | ErrorKind::ReadOnly) => {
+                let message =
+                    format!("this user may not write to the remote repository: {}", error.message());
+                Error::new(kind, message)
+                    .with("remote", self.0.display())
+                    .hint("the commit is kept here; push again when the remote's files may be written")
+                    .caused_by(error)
+            }
+            _ => error,
+        }
     }
 
     /// Moves the branch under its lock, which every git takes, if nobody moved it since.
@@ -115,9 +131,9 @@ impl Transport for PathTransport {
             hooks::push(hook, from, &self.0, branch, tip, context)?;
             return Ok(before);
         }
-        copy_objects(from, &remote, tip, "push", context)?;
+        copy_objects(from, &remote, tip, "push", context).map_err(|error| self.not_writable(error))?;
         context.check_cancelled()?;
-        self.move_branch(&remote, branch, before, tip)?;
+        self.move_branch(&remote, branch, before, tip).map_err(|error| self.not_writable(error))?;
         Ok(before)
     }
 }
@@ -313,4 +329,21 @@ fn copy_pack<'a>(
     context.check_cancelled()?;
     built.context("make a pack")?;
     writer.commit().context("write a pack").map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_that_may_not_be_written_is_named() {
+        let transport = PathTransport::new("/srv/notes.git".into());
+        let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let error = transport.not_writable(Err::<(), _>(denied).context("lock the file").unwrap_err());
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("may not write to the remote repository"), "{error}");
+        assert!(error.to_string().contains("/srv/notes.git"), "{error}");
+        let moved = transport.not_writable(remote_moved());
+        assert_eq!(moved.kind(), ErrorKind::RemoteMoved);
+    }
 }

@@ -245,6 +245,11 @@ impl<'a> Call<'a> {
             return self.refused(error.message());
         }
         let network = matches!(error.class(), git2::ErrorClass::Net | git2::ErrorClass::Http);
+        if error.class() == git2::ErrorClass::NoMemory {
+            let message = "the remote announces more than fits into memory";
+            return Error::new(ErrorKind::RemoteRefused, message)
+                .hint("check `remote_url`; `git fsck` at the remote shows whether it is sound");
+        }
         let words = (self.redact)(error.message()).replace('\0', " ");
         let error = from_git(self.operation, git2::Error::new(error.code(), error.class(), words));
         if network { Error::new(ErrorKind::Network, error.message()).hint("try again later") } else { error }
@@ -324,4 +329,25 @@ fn with_factory<T>(factory: Factory, work: impl FnOnce() -> T) -> T {
     }
     let _reset = Reset(FACTORY.replace(Some(factory)));
     work()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libgit2s_words_are_put_into_ours() {
+        let context = Context::detached();
+        let redact = |text: &str| text.replace("CANARY", "[redacted]");
+        let call = Call::new(&context, "fetch", &redact);
+        let error = |class, words: &str| {
+            call.protocol_error(git2::Error::new(git2::ErrorCode::GenericError, class, words))
+        };
+        let memory = error(git2::ErrorClass::NoMemory, "Out of memory");
+        assert_eq!(memory.kind(), ErrorKind::RemoteRefused);
+        assert!(memory.message().contains("more than fits into memory"), "{memory:?}");
+        let quoted = error(git2::ErrorClass::Net, "remote error: you said CANARY");
+        assert_eq!(quoted.kind(), ErrorKind::Network);
+        assert!(quoted.message().ends_with("you said [redacted]"), "{quoted:?}");
+    }
 }

@@ -144,7 +144,7 @@ impl Stream {
         let words = clean(&String::from_utf8_lossy(&self.words));
         match self.status {
             _ if says_no_repository(&words) => {
-                Error::new(ErrorKind::NotFound, format!("the remote says: {words}"))
+                Error::new(ErrorKind::RemoteRefused, format!("the remote says: {words}"))
                     .hint("check the path in `remote_url`; some servers say so to users without access")
             }
             _ if !words.is_empty() => {
