@@ -12,7 +12,7 @@ use f9_plugin_api::{Bytes, Context, Error, ErrorKind, Result, Secret, log, serde
 use serde_json::{Map, Value, json};
 
 use crate::{
-    failure::{Failure, Refusal, is_final},
+    failure::{Failure, Refusal, is_final, request_id},
     options::{OpenAiOptions, Purpose},
     pace::Limits,
     random,
@@ -32,6 +32,10 @@ const PAGE: &str = "100";
 
 /// Entries of one page of all files, which the service allows at most.
 const FILES_PAGE: &str = "10000";
+
+/// Pages of a listing that are followed, 1,000,000 files of a store: a server that always has another one is not followed
+/// for ever. Tests do not want to wait for so many.
+pub(crate) const MAX_PAGES: usize = if cfg!(test) { 300 } else { 10_000 };
 
 /// A client of one vector store.
 #[derive(Debug)]
@@ -145,7 +149,7 @@ impl Api {
     pub(crate) fn retrieve(&self, file: &str) -> Result<(StoreFile, Option<Duration>), Failure> {
         let response = self.send(self.get(&["vector_stores", &self.store, "files", file]))?;
         let pause = response.header("openai-poll-after-ms").and_then(|ms| ms.parse().ok());
-        Ok((parse(response, "a file of the store")?, pause.map(Duration::from_millis)))
+        Ok((self.parse(response, "a file of the store")?, pause.map(Duration::from_millis)))
     }
 
     /// Replaces all attributes of a file of the store.
@@ -212,12 +216,13 @@ impl Api {
             && let Some(token) = page.next_page.take()
             && tokens.insert(token.clone())
         {
+            if tokens.len() >= MAX_PAGES {
+                return Err(endless("the parsed content of a file").into());
+            }
             page = self.parsed_page(file, Some(("page", &token)))?;
             parts.append(&mut page.data);
             if parts.iter().map(|part| part.text.len()).sum::<usize>() > ANSWER_MAX {
-                return Err(
-                    Error::new(ErrorKind::RemoteRefused, "the parsed content of a file has no end").into()
-                );
+                return Err(endless("the parsed content of a file").into());
             }
         }
         Ok(parts.into_iter().map(|part| part.text).collect())
@@ -279,7 +284,21 @@ impl Api {
     }
 
     fn json<T: DeserializeOwned>(&self, request: Request<'_>, what: &str) -> Result<T, Failure> {
-        parse(self.send(request)?, what)
+        self.parse(self.send(request)?, what)
+    }
+
+    fn parse<T: DeserializeOwned>(&self, response: Response, what: &str) -> Result<T, Failure> {
+        let request_id = request_id(&response, &self.key);
+        let body = response.bytes(ANSWER_MAX)?;
+        serde_json::from_slice(&body).map_err(|error| {
+            let message = format!("the service's answer is not {what}");
+            let error = Error::new(ErrorKind::Network, message).caused_by(error);
+            let error = error.hint("check that `base_url` leads to an OpenAI-compatible API");
+            match request_id {
+                Some(id) => error.with("request", id).into(),
+                None => error.into(),
+            }
+        })
     }
 
     fn send(&self, mut request: Request<'_>) -> Result<Response, Failure> {
@@ -300,13 +319,20 @@ impl Api {
         let start = Instant::now();
         let call = format!("{} {}", request.method(), request.url().path());
         let response = self.client.send(request)?;
-        let id = response.header("x-request-id").unwrap_or("-");
-        log::debug!("{call}: {} in {:.0?}, request {id}", response.status().as_u16(), start.elapsed());
+        let (status, took) = (response.status().as_u16(), start.elapsed());
+        let id = || request_id(&response, &self.key);
+        log::debug!("{call}: {status} in {took:.0?}, request {}", id().as_deref().unwrap_or("-"));
         if response.status().is_success() {
             return Ok(response);
         }
         Err(Failure::Refused(Refusal::read(response, &self.key)))
     }
+}
+
+/// What was still not at its end where everything there can be would have been.
+pub(crate) fn endless(what: &str) -> Error {
+    Error::new(ErrorKind::RemoteRefused, format!("{what} has no end: the service always says that there is more"))
+        .hint("check that `base_url` leads to an OpenAI-compatible API; a store of more than 1,000,000 files has to be divided")
 }
 
 /// Whether text can be the id of an object of the service.
@@ -319,18 +345,4 @@ fn with_query(mut url: Url, query: &[(&str, Option<&str>)]) -> Url {
     let given = query.iter().filter_map(|(name, value)| Some((name, (*value)?)));
     url.query_pairs_mut().extend_pairs(given);
     url
-}
-
-fn parse<T: DeserializeOwned>(response: Response, what: &str) -> Result<T, Failure> {
-    let request_id = response.header("x-request-id").map(str::to_owned);
-    let body = response.bytes(ANSWER_MAX)?;
-    serde_json::from_slice(&body).map_err(|error| {
-        let message = format!("the service's answer is not {what}");
-        let error = Error::new(ErrorKind::Network, message).caused_by(error);
-        let error = error.hint("check that `base_url` leads to an OpenAI-compatible API");
-        match request_id {
-            Some(id) => error.with("request", id).into(),
-            None => error.into(),
-        }
-    })
 }

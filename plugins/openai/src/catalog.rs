@@ -9,7 +9,7 @@ use std::{
 use f9_plugin_api::{BackendPath, Error, ErrorKind, Result, log};
 
 use crate::{
-    api::{Api, Order, is_id},
+    api::{Api, MAX_PAGES, Order, endless, is_id},
     failure::Failure,
     index::{Entry, Index},
     record::{Record, is_ours},
@@ -147,7 +147,7 @@ fn walk(
     stop: impl Fn(&str) -> bool,
 ) -> Result<(), (Failure, Option<String>)> {
     let mut after: Option<String> = None;
-    loop {
+    for _ in 0..MAX_PAGES {
         let page = api.list(order, after.as_deref()).map_err(|failure| (failure, after.clone()))?;
         let known = listing.seen.len();
         let last = page.data.last().map(|file| file.id.clone());
@@ -166,6 +166,7 @@ fn walk(
         }
         after = last;
     }
+    Err((endless("the store's listing").into(), after))
 }
 
 impl Listing {

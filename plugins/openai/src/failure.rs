@@ -1,5 +1,9 @@
 //! Why a request failed: the service's refusal, or anything else.
 
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use f9_http::{Response, StatusCode};
 use f9_plugin_api::{Error, ErrorKind, Secret};
 
@@ -33,7 +37,7 @@ impl Refusal {
     /// Reads a refusal; `key` is hidden in its message.
     pub(crate) fn read(response: Response, key: &Secret) -> Self {
         let status = response.status();
-        let request_id = response.header("x-request-id").map(|id| excerpt(id, key));
+        let request_id = request_id(&response, key);
         if status.is_redirection() {
             let redirect = response.error_for_status().err();
             return Self { status, message: String::new(), code: None, request_id, redirect };
@@ -99,11 +103,19 @@ fn explain(status: u16, code: Option<&str>, message: &str) -> Error {
     }
 }
 
-/// Text from outside as it may be shown.
+/// What the service calls a request, for its support.
+pub(crate) fn request_id(response: &Response, key: &Secret) -> Option<String> {
+    response.header("x-request-id").map(|id| excerpt(id, key))
+}
+
+/// Text from outside as it may be shown: without the key, as it is or in base64, and not longer than anybody reads.
 fn excerpt(text: &str, key: &Secret) -> String {
-    let shown: String = text.trim().chars().take(SHOWN).collect();
     let key = key.expose();
-    if key.is_empty() { shown } else { shown.replace(key, "[redacted]") }
+    let forms = [key.to_owned(), STANDARD_NO_PAD.encode(key), URL_SAFE_NO_PAD.encode(key)];
+    let forms = forms.iter().filter(|form| !form.is_empty());
+    // Before it is cut: part of the key is as secret.
+    let shown = forms.fold(text.trim().to_owned(), |text, form| text.replace(form, "[redacted]"));
+    shown.chars().take(SHOWN).collect()
 }
 
 impl Failure {

@@ -61,7 +61,8 @@
 //!
 //! A path has at most 2,816 characters. The service takes 300 new entries a minute and store (a small file is one, a large
 //! one is one for each part) and 1,000 uploads a minute and user: all connections of a process keep to that together, and
-//! writers wait for their turn. In total a store takes 10,000 entries or 100,000,000, depending on when it was made.
+//! writers wait for their turn. In total a store takes 10,000 entries or 100,000,000, depending on when it was made; of
+//! one with more than 1,000,000 the listing is an error, as is one of a server that has no end.
 //!
 //! # Commands
 //!

@@ -12,6 +12,7 @@ use f9_plugin_api::{
 use serde_json::{Value, json};
 
 use crate::{
+    api::{MAX_PAGES, endless},
     index::{Entry, Index},
     store::Store,
     types::Status,
@@ -147,6 +148,7 @@ fn uploaded_files(store: &Store, directory: Option<&str>) -> Result<Vec<(String,
     let mut files = Vec::new();
     for purpose in PURPOSES {
         let mut after: Option<String> = None;
+        let mut pages = 0;
         loop {
             let page = store.api.list_files(purpose, after.as_deref())?;
             let last = page.data.last().map(|file| file.id.clone());
@@ -154,6 +156,10 @@ fn uploaded_files(store: &Store, directory: Option<&str>) -> Result<Vec<(String,
             files.extend(ours.map(|file| (file.id, file.filename, file.created_at)));
             if !page.has_more || last.is_none() || last == after {
                 break;
+            }
+            pages += 1;
+            if pages == MAX_PAGES {
+                return Err(endless("the listing of the uploaded files"));
             }
             after = last;
         }

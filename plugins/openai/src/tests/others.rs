@@ -10,7 +10,7 @@ use f9_plugin_api::{DeleteOptions, ErrorKind, FileBackend, ListOptions, UpdateMo
 use serde_json::{Map, Value, json};
 
 use super::{noise, open, open_with, overwriting, path, put, read};
-use crate::backend::OpenAi;
+use crate::{api::MAX_PAGES, backend::OpenAi};
 
 fn names(backend: &OpenAi) -> Vec<String> {
     let entries = backend.list(&path("/"), ListOptions::default().recursive(true)).unwrap();
@@ -251,6 +251,22 @@ fn a_page_that_fails_for_good_is_gone_round_or_told_of() {
     // The third page from the one end fails; from the other end all is there.
     server.inject(Plan { skip: 2, ..Plan::once(Route::ListAttached, Fault::Status(500, "x")) });
     assert_eq!(read(&backend, "file").unwrap(), b"x");
+}
+
+#[test]
+fn a_listing_without_end_is_told_of() {
+    let server = Server::start();
+    let backend = open(&server);
+    put(&backend, "file", b"x").unwrap();
+    server.configure(|settings| settings.endless = true);
+    let asked = server.count(Route::ListAttached);
+    let listing = read(&open(&server), "other").unwrap_err();
+    assert_eq!(server.count(Route::ListAttached) - asked, MAX_PAGES);
+    let files = backend.command("orphans", &json!({"min_age": 0})).unwrap_err();
+    for (error, what) in [(listing, "the store's listing"), (files, "the listing of the uploaded files")] {
+        assert_eq!(error.kind(), ErrorKind::RemoteRefused);
+        assert_eq!(error.message(), format!("{what} has no end: the service always says that there is more"));
+    }
 }
 
 #[test]

@@ -72,6 +72,9 @@ pub(crate) fn list(state: &State, request: &Request) -> Answer {
     let mut files: Vec<_> =
         state.files.values().filter(|file| purpose.is_none_or(|only| file.purpose == only)).collect();
     files.sort_by_key(|file| (file.created_at, &file.id));
+    if state.settings.endless {
+        return endless_page(files.first().map(|file| describe(file)), request);
+    }
     if request.query("order") != Some("asc") {
         files.reverse();
     }
@@ -91,6 +94,15 @@ pub(crate) fn page(data: Vec<Value>, has_more: bool) -> Value {
     let id = |entry: Option<&Value>| entry.map_or(Value::Null, |entry| entry["id"].clone());
     let (first, last) = (id(data.first()), id(data.last()));
     json!({"object": "list", "data": data, "first_id": first, "last_id": last, "has_more": has_more})
+}
+
+/// A page with one more file that is like this one, and more to come.
+pub(crate) fn endless_page(file: Option<Value>, request: &Request) -> Answer {
+    let number = request.query("after").and_then(|after| after.strip_prefix("file-endless")?.parse().ok());
+    let mut data = Vec::from_iter(file);
+    data.iter_mut()
+        .for_each(|file| file["id"] = format!("file-endless{}", number.unwrap_or(0_u64) + 1).into());
+    Answer::json(&page(data, true))
 }
 
 pub(crate) fn retrieve(state: &State, id: &str) -> Answer {

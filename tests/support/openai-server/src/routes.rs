@@ -109,8 +109,9 @@ pub(crate) fn answer(state: &mut State, route: Route, request: &Request, fault: 
         let body = serde_json::from_slice(&answer.body).expect("answers are JSON");
         state.violations.extend(contract::violations(schema, &body));
     }
-    let number = state.requests.len();
-    answer.header("x-request-id", &format!("req_{number:08}")).header("openai-version", "2020-10-01")
+    let numbered = || format!("req_{:08}", state.requests.len());
+    let id = state.settings.request_id.clone().unwrap_or_else(numbered);
+    answer.header("x-request-id", &id).header("openai-version", "2020-10-01")
 }
 
 fn authorize(request: &Request) -> Option<Answer> {

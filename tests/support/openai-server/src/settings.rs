@@ -40,6 +40,10 @@ pub struct Settings {
     pub latency: Duration,
     /// Whether the store has expired.
     pub expired: bool,
+    /// Whether listings have no end: every page has one more file, and says that there are more.
+    pub endless: bool,
+    /// What answers have for the id of their request, instead of a number.
+    pub request_id: Option<String>,
     /// How many tokens a file may have before its indexing fails. Default: 2,000,000 (the smaller of the documented ones).
     pub token_limit: usize,
 }
@@ -82,6 +86,8 @@ impl Default for Settings {
             page_limit: 100,
             latency: Duration::ZERO,
             expired: false,
+            endless: false,
+            request_id: None,
             token_limit: 2_000_000,
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     Settings, Shape,
     answer::{Answer, no_such_file, no_such_store, not_attached},
     faults::Fault,
-    files::page,
+    files::{endless_page, page},
     http::Request,
     state::{Attached, Outcome, State},
     text,
@@ -141,6 +141,10 @@ pub(crate) fn list(state: &mut State, store: &str, request: &Request) -> Answer 
         .filter(|file| filter.is_none_or(|only| file.status(settings) == only))
         .collect();
     files.sort_by_key(|file| (file.created_at, &file.file.id));
+    if settings.endless {
+        let file = files.first().map(|file| file.to_json(store, settings, settings.list_lag));
+        return endless_page(file, request);
+    }
     if request.query("order") != Some("asc") {
         files.reverse();
     }
