@@ -67,6 +67,11 @@ impl Connection {
         redaction::literal_secrets(&self.options, schema)
     }
 
+    /// Whether all that says where to get a value does so.
+    pub(crate) fn check_references(&self) -> Result<()> {
+        self.options.iter().try_for_each(|(key, value)| check_reference(key, value))
+    }
+
     /// The dictionary as it was given, with whatever secrets it holds.
     pub(crate) fn to_json(&self) -> Value {
         self.with_options(self.options.clone())
@@ -120,7 +125,20 @@ fn reference(value: &Value) -> Option<(&str, &str)> {
     }
 }
 
+/// Refuses what was meant to say where a value is kept, and does not.
+fn check_reference(key: &str, value: &Value) -> Result<()> {
+    let meant = value.as_object().is_some_and(|object| object.keys().any(|key| key.starts_with('$')));
+    if !meant || is_reference(value) {
+        return Ok(());
+    }
+    let message = format!("the key `{key}` has no value, and does not say either where to get it");
+    Err(Error::new(ErrorKind::InvalidConnection, message)
+        .with("key", key)
+        .hint(r#"write {"$env": "NAME"} or {"$file": "/path"}, and nothing else in the braces"#))
+}
+
 fn resolve(key: &str, value: &Value, is_secret: impl FnOnce() -> Result<bool>) -> Result<Value> {
+    check_reference(key, value)?;
     let Some((reference, target)) = reference(value) else {
         return Ok(value.clone());
     };
@@ -313,7 +331,16 @@ mod tests {
         };
         assert_eq!(resolved(serde_json::json!({"$file": file.path()})).unwrap(), "hunter2");
         assert_eq!(resolved(serde_json::json!({"$env": "CARGO_PKG_NAME"})).unwrap(), env!("CARGO_PKG_NAME"));
-        let other = serde_json::json!({"$env": "A", "b": 1});
+        for wrong in [
+            r#"{"$env": "A", "b": 1}"#,
+            r#"{"$env": "A", "$file": "b"}"#,
+            r#"{"$evn": "A"}"#,
+            r#"{"$env": 5}"#,
+        ] {
+            let error = resolved(wrong.parse().unwrap()).unwrap_err();
+            assert!(error.advice().unwrap().starts_with(r#"write {"$env": "NAME"} or {"$file""#), "{error}");
+        }
+        let other = serde_json::json!({"a": 1});
         assert_eq!(resolved(other.clone()).unwrap(), other);
         let error = resolved(serde_json::json!({"$env": "F9_NO_SUCH_VARIABLE"})).unwrap_err();
         assert_eq!(

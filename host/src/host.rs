@@ -256,6 +256,7 @@ impl Plugin {
     /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type; as
     /// [`schema`](Self::schema).
     pub fn check(&self, connection: &Connection) -> Result<()> {
+        connection.check_references()?;
         check_options(connection.options(), &self.schema()?, is_reference)
     }
 
