@@ -1,24 +1,50 @@
 //! The dictionary that says what to open.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
-use crate::{json, redaction};
+use crate::{json, private, redaction};
 
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
 /// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
 /// is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without the line end at
-/// its end. So the dictionary itself need hold no secret. `Debug` shows which options there are, never their values.
+/// its end. So the dictionary itself need hold no secret. A secret that lies in a file, be it that of the dictionary or one
+/// that it refers to, is used only while nobody but the file's owner can read it. `Debug` shows which options there are,
+/// never their values.
 #[derive(Clone, PartialEq)]
 pub struct Connection {
     backend: PluginName,
     options: Map<String, Value>,
+    /// The file that it was read from, if others can read it too.
+    exposed_in: Option<PathBuf>,
 }
 
 impl Connection {
+    /// Reads one from a file, or whatever can be read as one, such as a pipe.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if the file cannot be read, has more than 64 MiB, or holds no
+    /// connection.
+    pub fn load(file: impl AsRef<Path>) -> Result<Self> {
+        let file = file.as_ref();
+        let (text, others) = private::read(file).map_err(|error| {
+            let message = format!("the file with the connection cannot be read: {}", error.message());
+            Error::new(ErrorKind::InvalidConnection, message)
+                .at(file.display())
+                .hint("name a JSON file after the @")
+        })?;
+        let connection: Self = text.parse().map_err(|error: Error| error.at(file.display()))?;
+        Ok(Self { exposed_in: others.can_read.then(|| file.to_owned()), ..connection })
+    }
+
     /// Which plugin opens it.
     pub fn backend(&self) -> &PluginName {
         &self.backend
@@ -41,6 +67,11 @@ impl Connection {
         redaction::literal_secrets(&self.options, schema)
     }
 
+    /// Whether all that says where to get a value does so.
+    pub(crate) fn check_references(&self) -> Result<()> {
+        self.options.iter().try_for_each(|(key, value)| check_reference(key, value))
+    }
+
     /// The dictionary as it was given, with whatever secrets it holds.
     pub(crate) fn to_json(&self) -> Value {
         self.with_options(self.options.clone())
@@ -49,7 +80,7 @@ impl Connection {
     /// The same backend with other options.
     #[cfg(all(feature = "author-tools", unix))]
     pub(crate) fn with(&self, options: Map<String, Value>) -> Self {
-        Self { backend: self.backend.clone(), options }
+        Self { backend: self.backend.clone(), options, exposed_in: self.exposed_in.clone() }
     }
 
     fn with_options(&self, mut options: Map<String, Value>) -> Value {
@@ -57,9 +88,25 @@ impl Connection {
         options.into()
     }
 
-    /// The options with what `$env` and `$file` refer to in their place.
-    pub(crate) fn resolved_options(&self) -> Result<Map<String, Value>> {
-        let resolve = |(key, value): (&String, &Value)| Ok((key.clone(), resolve(key, value)?));
+    /// The options with what `$env` and `$file` refer to in their place. The schema is asked for where others can read a
+    /// file that is involved.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if something that is referred to is not there, or a secret lies
+    /// where others can read it; as `schema`.
+    pub(crate) fn resolved_options(&self, schema: impl Fn() -> Result<Value>) -> Result<Map<String, Value>> {
+        if let Some(file) = &self.exposed_in {
+            let schema = schema()?;
+            let keys = self.literal_secrets(&schema);
+            if !keys.is_empty() {
+                return Err(private::refuse_literal("it", &keys, file));
+            }
+        }
+        let resolve = |(key, value): (&String, &Value)| {
+            let is_secret = || Ok(redaction::is_secret(&schema()?["properties"][key.as_str()]));
+            Ok((key.clone(), resolve(key, value, is_secret)?))
+        };
         self.options.iter().map(resolve).collect()
     }
 }
@@ -78,7 +125,20 @@ fn reference(value: &Value) -> Option<(&str, &str)> {
     }
 }
 
-fn resolve(key: &str, value: &Value) -> Result<Value> {
+/// Refuses what was meant to say where a value is kept, and does not.
+fn check_reference(key: &str, value: &Value) -> Result<()> {
+    let meant = value.as_object().is_some_and(|object| object.keys().any(|key| key.starts_with('$')));
+    if !meant || is_reference(value) {
+        return Ok(());
+    }
+    let message = format!("the key `{key}` has no value, and does not say either where to get it");
+    Err(Error::new(ErrorKind::InvalidConnection, message)
+        .with("key", key)
+        .hint(r#"write {"$env": "NAME"} or {"$file": "/path"}, and nothing else in the braces"#))
+}
+
+fn resolve(key: &str, value: &Value, is_secret: impl FnOnce() -> Result<bool>) -> Result<Value> {
+    check_reference(key, value)?;
     let Some((reference, target)) = reference(value) else {
         return Ok(value.clone());
     };
@@ -91,13 +151,18 @@ fn resolve(key: &str, value: &Value) -> Result<Value> {
             Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
                 .hint(format!("set {target}, or write the value into the connection"))),
         },
-        "$file" => match std::fs::read_to_string(target) {
-            Ok(text) => {
+        "$file" => match private::read(Path::new(target)) {
+            Ok((_, others)) if others.can_read && is_secret()? => {
+                let what = format!("it holds the secret that the key `{key}` refers to");
+                Err(private::refuse(&what, Path::new(target)).with("key", key))
+            }
+            Ok((text, _)) => {
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 Ok(line.strip_suffix('\r').unwrap_or(line).into())
             }
             Err(error) => {
-                Err(missing(format!("the file {target}: {error}")).hint("name a file that can be read"))
+                let error = missing(format!("the file {target}: {}", error.message()));
+                Err(error.hint("name a file that can be read"))
             }
         },
         _ => Ok(value.clone()),
@@ -131,7 +196,7 @@ impl TryFrom<Value> for Connection {
                     .hint(EXAMPLE));
             }
         };
-        Ok(Self { backend: name.parse()?, options })
+        Ok(Self { backend: name.parse()?, options, exposed_in: None })
     }
 }
 
@@ -261,12 +326,21 @@ mod tests {
             connection["password"] = options;
             Connection::try_from(connection)
                 .unwrap()
-                .resolved_options()
+                .resolved_options(|| Ok(Value::Null))
                 .map(|options| options["password"].clone())
         };
         assert_eq!(resolved(serde_json::json!({"$file": file.path()})).unwrap(), "hunter2");
         assert_eq!(resolved(serde_json::json!({"$env": "CARGO_PKG_NAME"})).unwrap(), env!("CARGO_PKG_NAME"));
-        let other = serde_json::json!({"$env": "A", "b": 1});
+        for wrong in [
+            r#"{"$env": "A", "b": 1}"#,
+            r#"{"$env": "A", "$file": "b"}"#,
+            r#"{"$evn": "A"}"#,
+            r#"{"$env": 5}"#,
+        ] {
+            let error = resolved(wrong.parse().unwrap()).unwrap_err();
+            assert!(error.advice().unwrap().starts_with(r#"write {"$env": "NAME"} or {"$file""#), "{error}");
+        }
+        let other = serde_json::json!({"a": 1});
         assert_eq!(resolved(other.clone()).unwrap(), other);
         let error = resolved(serde_json::json!({"$env": "F9_NO_SUCH_VARIABLE"})).unwrap_err();
         assert_eq!(

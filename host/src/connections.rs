@@ -3,8 +3,6 @@
 use std::{
     collections::BTreeMap,
     env,
-    fs::{self, File},
-    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -14,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     Backend, Connection, Host,
     connection::kind_of,
-    json,
+    json, private,
     replace::{Readers, exclusively, replace},
 };
 
@@ -39,9 +37,6 @@ pub struct Connections {
     plugin_dirs: Vec<PathBuf>,
     others_can_read: bool,
 }
-
-/// Longer files are no connections.
-const MAX_LENGTH: u64 = 64 << 20;
 
 /// The key of the directories. It can be no connection's name.
 const PLUGIN_DIRS: &str = "$plugin_dirs";
@@ -70,7 +65,7 @@ impl Connections {
     /// the place or the name of what is wrong in it.
     pub fn load(file: impl Into<PathBuf>) -> Result<Self> {
         let file = file.into();
-        let (text, others) = read(&file).map_err(|error| error.at(file.display()))?;
+        let (text, others) = private::read(&file).map_err(|error| unreadable(&file, &error))?;
         let (by_name, plugin_dirs) = parse(&text).map_err(|error| error.at(file.display()))?;
         if others.can_write && !plugin_dirs.is_empty() {
             let message = format!("it has {PLUGIN_DIRS}, and others than the file's owner can write to it");
@@ -197,53 +192,18 @@ impl Connections {
         if keys.is_empty() {
             return Ok(());
         }
-        let message = format!(
-            "the connection `{name}` holds a secret ({}), and others than the file's owner can read it",
-            keys.join(", ")
-        );
-        let file = self.file.display();
-        Err(Error::new(ErrorKind::InvalidConnection, message).at(&file).with("connection", name).hint(format!(
-            r#"type `chmod 600 {file}`, or refer to the secret with {{"$env": "NAME"}} or {{"$file": "/path"}}"#
-        )))
+        let holder = format!("the connection `{name}`");
+        Err(private::refuse_literal(&holder, keys, &self.file).with("connection", name))
     }
 }
 
-/// What others than its owner can do with a file.
-struct Others {
-    can_read: bool,
-    can_write: bool,
-}
-
-/// The text of a file, and what others can do with it.
-fn read(file: &Path) -> Result<(String, Others)> {
-    let opened = File::open(file)?;
-    let others = Others::of(&opened.metadata()?);
-    let mut text = String::new();
-    let read = opened.take(MAX_LENGTH + 1).read_to_string(&mut text);
-    if text.len() as u64 > MAX_LENGTH {
-        let message = format!("it has more than {MAX_LENGTH} bytes, as no file of connections has");
-        return Err(Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE));
-    }
-    read.map_err(|error| {
-        let error = Error::from(error);
-        Error::new(error.kind(), format!("the file with the connections cannot be read: {}", error.message()))
-    })?;
-    Ok((text, others))
-}
-
-impl Others {
-    #[cfg(unix)]
-    fn of(metadata: &fs::Metadata) -> Self {
-        use std::os::unix::fs::MetadataExt;
-
-        Self { can_read: metadata.mode() & 0o044 != 0, can_write: metadata.mode() & 0o022 != 0 }
-    }
-
-    /// Elsewhere a user's files are the user's by default.
-    #[cfg(not(unix))]
-    fn of(_: &fs::Metadata) -> Self {
-        Self { can_read: false, can_write: false }
-    }
+/// A file that is missing stays one that is not found: then there are no connections yet.
+fn unreadable(file: &Path, error: &Error) -> Error {
+    let message = format!("the file with the connections cannot be read: {}", error.message());
+    Error::new(error.kind(), message).at(file.display()).hint(match error.kind() {
+        ErrorKind::NotFound => "`f9 connections add` makes one",
+        _ => "let yourself read it, or name another file",
+    })
 }
 
 fn parse(text: &str) -> Result<(BTreeMap<String, Connection>, Vec<PathBuf>)> {
@@ -309,6 +269,8 @@ fn is_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use serde_json::json;
 
     use super::*;

@@ -256,6 +256,7 @@ impl Plugin {
     /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type; as
     /// [`schema`](Self::schema).
     pub fn check(&self, connection: &Connection) -> Result<()> {
+        connection.check_references()?;
         check_options(connection.options(), &self.schema()?, is_reference)
     }
 
@@ -265,7 +266,7 @@ impl Plugin {
     ///
     /// What the plugin answers: [`InvalidConnection`](ErrorKind::InvalidConnection) for wrong options.
     pub fn open(&self, connection: &Connection) -> Result<Backend> {
-        let options = Value::Object(connection.resolved_options()?).to_string();
+        let options = Value::Object(connection.resolved_options(|| self.schema())?).to_string();
         let object = (self.inner.module.open())(RStr::from_str(&options), self.inner.services.object());
         Ok(Backend::new(object.into_result()?, self.clone()))
     }

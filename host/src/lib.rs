@@ -92,6 +92,7 @@ mod manifest;
 mod mirror;
 mod permissions;
 mod policy;
+mod private;
 mod redaction;
 mod refusal;
 mod replace;

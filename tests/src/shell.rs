@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -45,6 +46,13 @@ impl Shell {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("directories");
         fs::write(path, content).expect("a file");
+    }
+
+    /// Writes a file that nobody else can read, as those with secrets have to be.
+    pub fn write_secret(&self, relative: &str, content: impl AsRef<[u8]>) {
+        self.write(relative, content);
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(self.path(relative), mode).expect("a file of this user");
     }
 
     /// What a file holds.

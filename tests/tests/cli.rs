@@ -105,7 +105,7 @@ fn every_kind_of_failure_has_its_exit_code() {
     assert_eq!(code(&["delete", "dir"]), 5);
     assert_eq!(code(&["delete", "/"]), 5);
     assert_eq!(code(&["read", "dir"]), 5);
-    assert_eq!(code(&["update", "dir/file"]), 5);
+    assert_eq!(code(&["update", "dir/file"]), 2);
     assert_eq!(code(&["push"]), 5);
     assert_eq!(code(&["frobnicate"]), 2);
     assert_eq!(code(&["resolve", "x"]), 2);
@@ -158,7 +158,7 @@ fn data_is_binary_safe_both_ways() {
     assert_eq!(root.run(["read", "stdin.bin"]).stdout.len(), 2 * data.len());
     assert!(root.run_with_input(&["create", "empty", "--file", "-"], b"").status.success());
     assert_eq!(root.run(["read", "empty"]).stdout, b"");
-    root.fails(["create", "x", "--file", "/no/such/file"], 3, "/no/such/file: No such file or directory");
+    root.fails(["create", "x", "--file", "/no/such/file"], 3, "/no/such/file: the file cannot be read: No such file or directory; name a file that you can read, or - for standard input");
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn what_is_shown_holds_no_secret() {
     // Without the plugin nobody knows what is secret.
     let output = shell.run(["connections", "show", "kept"]);
     assert!(!text(&output.stdout).contains("hunter2") && text(&output.stdout).contains("keeper"));
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(8));
 }
 
 #[test]
@@ -123,6 +123,46 @@ fn a_secret_that_others_can_read_is_refused_with_what_to_type() {
     let f9 = with_keeper(&shell, &json!({"backend": "keeper", "key": {"$env": "KEY"}}));
     set_mode(&shell, 0o644);
     assert_eq!(text(&f9(&["read", "kept:length"]).stdout), "7");
+}
+
+#[test]
+fn a_secret_in_a_file_of_any_kind_is_refused_while_others_can_read_it() {
+    let shell = Shell::new(&[]);
+    let f9 = with_keeper(&shell, &json!({"backend": "keeper", "key": {"$file": shell.path("key")}}));
+    shell.write("key", "hunter2\n");
+    shell.write("given.json", json!({"backend": "keeper", "key": "hunter2"}).to_string());
+    let given = format!("@{}", shell.path("given.json").display());
+    for (file, arguments) in
+        [("key", &["read", "kept:length"][..]), ("given.json", &["-c", &given, "read", "length"])]
+    {
+        let set_mode =
+            |mode| fs::set_permissions(shell.path(file), fs::Permissions::from_mode(mode)).unwrap();
+        for mode in [0o644, 0o640, 0o604] {
+            set_mode(mode);
+            let output = f9(arguments);
+            let (code, errors) = (output.status.code(), text(&output.stderr));
+            assert!(code == Some(2) && !errors.contains("hunter2"), "{code:?} {errors}");
+            assert!(errors.contains(&format!("type `chmod 600 {}`", shell.path(file).display())), "{errors}");
+        }
+        set_mode(0o600);
+        assert_eq!(text(&f9(arguments).stdout), "7");
+    }
+    // What is not secret may be anybody's, and a pipe is nobody else's.
+    shell.write("url", "https://x/");
+    let open = json!({"backend": "keeper", "key": {"$env": "KEY"}, "url": {"$file": shell.path("url")}});
+    shell.write("open.json", open.to_string());
+    let open = format!("@{}", shell.path("open.json").display());
+    assert_eq!(text(&f9(&["-c", &open, "read", "length"]).stdout), "17");
+    let mut piped = shell.command(["--plugin-dir"]);
+    let literal = std::fs::File::open(shell.path("given.json")).unwrap();
+    let mut cat = Command::new("cat").stdin(literal).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    piped.arg(example_dir()).args(["-c", "@/dev/stdin", "read", "length"]).stdin(cat.stdout.take().unwrap());
+    assert_eq!(text(&piped.output().unwrap().stdout), "7");
+    cat.wait().unwrap();
+    // Whatever has no end is no file with a connection.
+    let endless = f9(&["-c", "@/dev/zero", "ls"]);
+    assert_eq!(endless.status.code(), Some(2));
+    assert!(text(&endless.stderr).contains("more than 67108864 bytes"), "{}", text(&endless.stderr));
 }
 
 #[test]
@@ -282,6 +322,23 @@ fn what_is_added_is_checked_unless_that_is_not_wanted() {
         shell.ok(["-c", &connection, "connections", "add", "--no-check", "x"]);
         shell.ok(["connections", "remove", "x"]);
     }
+    // Without a plugin nobody knows the types: what is JSON is taken as that.
+    let unknown = ["connections", "add", "s3", "s3", "bucket=x", "parts=5", r#"key={"$env": "KEY"}"#];
+    assert!(shell.fails(unknown, 8).contains("no plugin `s3`"));
+    shell.ok([
+        "connections",
+        "add",
+        "s3",
+        "s3",
+        "bucket=x",
+        "parts=5",
+        r#"key={"$env": "KEY"}"#,
+        "--no-check",
+    ]);
+    shell.ok(["connections", "add", "rot", "local", "rot=y", "root=z", "--no-check"]);
+    let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
+    assert_eq!(saved["s3"], json!({"backend": "s3", "bucket": "x", "parts": 5, "key": {"$env": "KEY"}}));
+    assert_eq!(saved["rot"], json!({"backend": "local", "rot": "y", "root": "z"}));
     // What a reference leads to is not looked up.
     let later = json!({"backend": "local", "root": {"$env": "NOT_SET_YET"}}).to_string();
     shell.ok(["-c", &later, "connections", "add", "later"]);

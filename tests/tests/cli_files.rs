@@ -29,7 +29,7 @@ fn cp_copies_a_file_to_a_path_or_into_a_directory() {
         "both/a.txt: 3 bytes\nboth/b.txt: 2 bytes\n"
     );
     shell.write("one/a.txt", "later");
-    assert!(shell.fails(["cp", "one:a.txt", "two:"], 4).starts_with("f9: a.txt: "));
+    assert!(shell.fails(["cp", "one:a.txt", "two:"], 4).starts_with("f9: two:a.txt: "));
     assert_eq!(shell.read("two/a.txt"), "aaa");
     shell.ok(["cp", "--overwrite", "one:a.txt", "two:"]);
     assert_eq!(shell.read("two/a.txt"), "later");

@@ -165,7 +165,7 @@ fn work_that_is_done_in_part_says_so_with_its_exit_code() {
     shell.write("one/a", "a");
     shell.write("one/d/b", "b");
     shell.write("two/in/c", "c");
-    assert!(shell.fails(["cp", "one:a", "one:nope", "two:in"], 9).starts_with("f9: nope: "));
+    assert!(shell.fails(["cp", "one:a", "one:nope", "two:in"], 9).starts_with("f9: one:nope: "));
     shell.fails(["cp", "one:nope", "one:a", "--overwrite", "two:in"], 9);
     shell.fails(["cp", "one:nope", "one:neither", "two:in"], 3);
     shell.fails(["mv", "one:nope", "one:a", "two:x/"], 9);
@@ -178,4 +178,145 @@ fn work_that_is_done_in_part_says_so_with_its_exit_code() {
     shell.fails(["cp", "-r", "one:d", "two:all/"], 4);
     shell.fails(["cp", "-r", "one:d", "one:e", "two:all/"], 9);
     assert_eq!((shell.read("two/all/d/b"), shell.read("two/all/e/f")), ("other".into(), "f".into()));
+}
+
+#[test]
+fn a_slash_at_the_end_means_a_directory() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("notes/a/f.txt", "x");
+    for arguments in [
+        &["create", "notes:new/", "hi"][..],
+        &["read", "notes:a/f.txt/"],
+        &["update", "notes:a/f.txt/", "y"],
+        &["delete", "notes:a/f.txt/"],
+        &["info", "notes:a/f.txt/"],
+        &["du", "notes:a/f.txt/"],
+        &["checksum", "notes:a/f.txt/"],
+        &["cp", "notes:a/f.txt/", "notes:g"],
+        &["mv", "notes:a/f.txt/", "notes:g"],
+    ] {
+        let output = shell.run(arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(5), "{arguments:?}: {errors}");
+        assert!(errors.ends_with("; leave out the / at the end\n"), "{errors}");
+    }
+    assert_eq!(shell.read("notes/a/f.txt"), "x");
+    assert_eq!(shell.ok(["glob", "notes:**/"]), "a/\n");
+    assert_eq!(shell.ok(["create", "--dir", "notes:b/"]), "b: directory\n");
+    shell.ok(["mv", "notes:b/", "notes:c/"]);
+    shell.ok(["delete", "notes:c/b/"]);
+}
+
+#[test]
+fn what_is_there_already_is_told_with_what_can_be_done_about_it() {
+    let shell = Shell::new(&["notes", "copy"]);
+    shell.write("notes/f", "x");
+    shell.write("notes/g", "x");
+    shell.write("notes/d/x", "x");
+    shell.write("copy/d/x", "y");
+    for (arguments, hint) in [
+        (&["create", "notes:f", "y"][..], "--overwrite replaces it"),
+        (&["create", "notes:d", "y"], "it is a directory; choose another path"),
+        (&["create", "--dir", "notes:d"], "--overwrite takes it as it is"),
+        (&["mkdir", "notes:d"], "-p takes it as it is"),
+        (&["mkdir", "notes:f"], "it is a file; choose another path"),
+        (&["mv", "notes:f", "notes:g"], "--overwrite replaces it"),
+        (&["cp", "notes:f", "notes:g"], "--overwrite replaces it"),
+        (&["cp", "-r", "notes:d", "copy:"], "--overwrite replaces it"),
+        (
+            &["connections", "add", "copy", "local", "root=x"],
+            "choose another name, or replace it with --overwrite",
+        ),
+    ] {
+        let output = shell.run(arguments);
+        let errors = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {errors}");
+        assert!(errors.ends_with(&format!("; {hint}\n")), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_local_file_is_told_of_that_file() {
+    let shell = Shell::new(&["notes"]);
+    let dir = shell.path("").display().to_string();
+    let errors = shell.fails(["create", "notes:q", "--file", &dir], 5);
+    assert_eq!(errors, format!("f9: {dir}: this is a directory; name a file\n"));
+    assert!(
+        shell.fails(["create", "notes:q", "--file", "/proc/self/mem"], 1).starts_with("f9: /proc/self/mem: ")
+    );
+    let errors = shell.fails(["create", "notes:q", "--file", "none"], 3);
+    assert!(errors.contains("the file cannot be read: No such file or directory; name a file"), "{errors}");
+    std::fs::remove_file(shell.config()).unwrap();
+    let errors = shell.fails(["ls", "notes:"], 3);
+    assert!(
+        errors.ends_with("cannot be read: No such file or directory; `f9 connections add` makes one\n"),
+        "{errors}"
+    );
+}
+
+#[test]
+fn with_two_connections_a_path_is_told_with_its_own() {
+    let shell = Shell::new(&["one", "two"]);
+    shell.write("one/f", "x");
+    shell.write("one/d/f", "x");
+    shell.write("two/f", "y");
+    assert!(shell.fails(["cp", "one:none", "two:"], 3).starts_with("f9: one:none: "));
+    assert!(shell.fails(["cp", "one:f", "two:"], 4).starts_with("f9: two:f: "));
+    assert!(shell.fails(["mv", "one:f", "two:f"], 4).starts_with("f9: two:f: "));
+    assert!(shell.fails(["cp", "one:d", "two:"], 5).starts_with("f9: one:d: "));
+    let output = shell.run(["--json", "cp", "one:f", "two:"]);
+    let error: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(
+        (&error["error"]["path"], &error["error"]["context"]["address"]),
+        (&json!("f"), &json!("two:f"))
+    );
+    // One failure is told once, however many were to go there.
+    let errors = shell.fails(["cp", "one:f", "one:d", "two:none"], 5);
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.starts_with("f9: two:none: several things need a directory to go to"));
+    assert!(shell.fails(["mirror", "one:f", "two:"], 5).starts_with("f9: source: one:f: this is a file, "));
+    assert!(shell.fails(["ls", "one:f"], 5).starts_with("f9: f: this is a file, "));
+    assert!(
+        shell.fails(["mv", "one:d", "one:d"], 5).contains("one:d: a directory cannot be moved into itself")
+    );
+}
+
+#[test]
+fn a_path_where_none_is_taken_and_a_name_where_none_belongs_are_told() {
+    let shell = Shell::new(&["notes"]);
+    for command in ["push", "pull", "sync", "conflicts"] {
+        let errors = shell.fails([command, "notes:plan.md"], 2);
+        assert_eq!(errors, "f9: this works on all of `notes:`, and takes no path; write `notes:`\n");
+    }
+    assert!(shell.fails(["search", "notes:2026", "x"], 2).ends_with("; write `notes:`\n"));
+    assert!(shell.fails(["search", "notes:"], 2).starts_with("f9: there is nothing to search for; "));
+    let inline = json!({"backend": "local", "root": shell.path("notes")}).to_string();
+    assert!(
+        shell.fails(["-c", &inline, "ls", "notes:"], 3).contains("with -c a path has no NAME: before it")
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_that_leads_nowhere_is_not_told_as_what_was_meant() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("notes/x", "x");
+    std::os::unix::fs::symlink("nowhere", shell.path("notes/dang")).unwrap();
+    let errors = shell.fails(["read", "notes:dang"], 3);
+    assert!(errors.contains("a link of this name") && !errors.contains("did you mean"), "{errors}");
+}
+
+#[test]
+fn a_wrong_value_is_told_in_words_and_with_its_command() {
+    let run = |arguments: &[&str]| text(&f9().args(arguments).output().unwrap().stderr).to_owned();
+    assert!(
+        run(&["mirror", "-j", "x", "a:", "b:"])
+            .ends_with("expected a whole number; see `f9 mirror --help`\n")
+    );
+    assert!(
+        run(&["mirror", "-j", "0", "a:", "b:"]).ends_with("expected at least 1; see `f9 mirror --help`\n")
+    );
+    assert!(run(&["du", "-d", "x", "a:"]).ends_with("expected a whole number; see `f9 du --help`\n"));
+    let timeout = run(&["--timeout", "abc", "ls", "a:"]);
+    assert!(timeout.contains("expected seconds, or a number with ms, s, m or h, such as 30s"), "{timeout}");
 }

@@ -82,7 +82,10 @@ fn a_dry_run_changes_nothing_and_tells_all() {
     let before = tree(&shell.path("two"));
     let mut lines: Vec<_> =
         shell.ok(["mirror", "--delete", "--dry-run", "one:", "two:"]).lines().map(str::to_owned).collect();
-    assert_eq!(lines.pop().unwrap(), "would copy 3 files (5 B), 0 unchanged, 1 directory made, 1 deleted");
+    assert_eq!(
+        lines.pop().unwrap(),
+        "would copy 3 files (5 B), 0 unchanged, 1 directory to make, 1 to delete"
+    );
     lines.sort();
     assert_eq!(
         lines,
@@ -103,13 +106,13 @@ fn a_dry_run_changes_nothing_and_tells_all() {
 fn nothing_is_deleted_when_the_source_is_not_all_known() {
     let shell = two();
     shell.write("two/precious", "x");
-    assert!(shell.fails(["mirror", "--delete", "one:nope", "two:"], 3).contains("source: nope: "));
+    assert!(shell.fails(["mirror", "--delete", "one:nope", "two:"], 3).contains("source: one:nope: "));
     fs::create_dir(shell.path("one/nothing")).unwrap();
     assert!(shell.fails(["mirror", "--delete", "one:nothing", "two:"], 5).contains("the source is empty"));
     // A link that leads nowhere cannot be brought.
     symlink("/etc/passwd", shell.path("one/dir/link")).unwrap();
     let errors = shell.fails(["mirror", "--delete", "one:", "two:"], 9);
-    assert!(errors.starts_with("f9: source: dir/link: "), "{errors}");
+    assert!(errors.starts_with("f9: source: one:dir/link: "), "{errors}");
     assert_eq!(report(&shell, &["--delete", "one:", "two:"])["deletions_withheld"], true);
     assert_eq!(shell.read("two/precious"), "x");
     assert_eq!(shell.read("two/dir/b.txt"), "bb");
@@ -136,7 +139,7 @@ fn a_link_to_a_directory_is_not_taken_for_an_empty_one() {
     let shell = two();
     symlink("dir", shell.path("one/alias")).unwrap();
     assert!(
-        shell.fails(["mirror", "one:", "two:"], 9).contains("source: alias: it is a link to a directory")
+        shell.fails(["mirror", "one:", "two:"], 9).contains("source: one:alias: it is a link to a directory")
     );
     assert!(!shell.path("two/alias").exists());
 }
@@ -148,11 +151,11 @@ fn a_file_takes_the_place_of_a_directory_only_when_deleting() {
     shell.write("two/dir", "in the way");
     let errors = shell.fails(["mirror", "one:", "two:"], 9);
     assert!(
-        errors.contains("destination: a.txt: there is a directory where the source has a file"),
+        errors.contains("destination: two:a.txt: there is a directory where the source has a file"),
         "{errors}"
     );
     assert!(
-        errors.contains("destination: dir: there is a file where the source has a directory"),
+        errors.contains("destination: two:dir: there is a file where the source has a directory"),
         "{errors}"
     );
     assert_eq!(

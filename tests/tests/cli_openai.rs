@@ -14,7 +14,7 @@ fn shell_on(server: &Server) -> Shell {
         "api_key": {"$file": shell.path("key")},
     });
     let connections = json!({"docs": docs, "plain": {"backend": "local", "root": shell.path("plain")}});
-    shell.write("key", format!("{API_KEY}\n"));
+    shell.write_secret("key", format!("{API_KEY}\n"));
     shell.write("connections.json", connections.to_string());
     shell
 }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write,
+    os::unix::fs::PermissionsExt,
     process::{Command, Output, Stdio},
     thread,
     time::{Duration, Instant},
@@ -227,6 +228,7 @@ fn a_connection_that_is_given_is_used_if_it_is_one_to_such_a_store() {
     assert!(text(&output.stderr).contains("found `local`"), "{}", text(&output.stderr));
     let key = repository.dir.path().join("key");
     fs::write(&key, "sk-wrong-canary").unwrap();
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let given = serde_json::json!({
         "backend": "openai", "api_key": {"$file": key}, "vector_store_id": server.vector_store(),
     });

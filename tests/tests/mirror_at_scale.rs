@@ -199,7 +199,7 @@ fn from_repository_to_vector_store_where_nothing_that_arrived_is_uploaded_twice(
         });
         json!({"site": git(shell, "clone"), "docs": docs})
     });
-    site.shell.write("key", API_KEY);
+    site.shell.write_secret("key", API_KEY);
     site.shell.ok(["create", "site:README", "about this\n"]);
     site.fill("clone/files");
     site.shell.ok(["-q", "push", "site:", "-m", "All of it"]);

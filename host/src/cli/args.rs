@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{
-    ArgAction, Args as ClapArgs, Parser, Subcommand,
+    ArgAction, ArgGroup, Args as ClapArgs, Parser, Subcommand,
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
@@ -103,7 +103,10 @@ pub(crate) enum Command {
         path: String,
     },
     /// Replace a file's content, or with --append add to it.
-    #[command(after_help = "Example:\n  f9 update notes:today.txt 'one more line' --append")]
+    #[command(
+        override_usage = "f9 update [OPTIONS] <[NAME:]PATH> <DATA|--file <F>>",
+        after_help = "Example:\n  f9 update notes:today.txt 'one more line' --append"
+    )]
     Update(Update),
     /// Delete a file, an empty directory, or with -r a directory with all it holds.
     #[command(visible_alias = "rm", after_help = "Example:\n  f9 delete -r notes:2019")]
@@ -257,6 +260,7 @@ pub(crate) struct Create {
 }
 
 #[derive(Debug, ClapArgs)]
+#[command(group = ArgGroup::new("content").args(["data", "file"]).required(true))]
 pub(crate) struct Update {
     #[arg(value_name = PATH)]
     pub(crate) path: String,

@@ -190,10 +190,13 @@ fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
             prompt.ask(&format!("backend ({})", names.join(", ")))?
         }
     };
-    let plugin = session.host().plugin(&backend.parse()?)?;
-    let schema = plugin.schema()?;
+    let plugin = session.host().plugin(&backend.parse()?);
+    let schema = match plugin {
+        Err(_) if args.no_check => Value::Null, // nobody knows what it would want
+        plugin => plugin?.schema()?,
+    };
     let given: Result<Map<_, _>> =
-        args.options.iter().map(|text| questions::parse_option(text, &schema)).collect();
+        args.options.iter().map(|text| questions::parse_option(text, &schema, args.no_check)).collect();
     let mut options = questions::ask_options(&schema, given?, &mut prompt)?;
     options.insert("backend".to_owned(), backend.into());
     Value::Object(options).try_into()

@@ -1,14 +1,17 @@
 //! How failures are told, and the exit codes they end with.
 
-use std::{io, process::ExitCode};
+use std::{ffi::OsString, io, process::ExitCode};
 
-use clap::error::ErrorKind as Usage;
+use clap::{CommandFactory, error::ErrorKind as Usage};
 use f9_host::{
     Error, ErrorKind,
     serde_json::{self, Value, json},
 };
 
-use super::output::{complain, output_failed, to_stderr};
+use super::{
+    args::Args,
+    output::{complain, output_failed, to_stderr},
+};
 
 /// The exit code of wrong usage.
 pub(crate) const USAGE: u8 = 2;
@@ -16,15 +19,24 @@ pub(crate) const USAGE: u8 = 2;
 /// The exit code of work on several things of which some failed.
 pub(crate) const PARTIAL: u8 = 9;
 
+/// The fact of an error that says in which of several connections its path is: `NAME:path`.
+pub(crate) const ADDRESS: &str = "address";
+
+/// What an error says by this name.
+pub(crate) fn fact<'a>(error: &'a Error, name: &str) -> Option<&'a str> {
+    error.context().find(|(known, _)| *known == name).map(|(_, value)| value)
+}
+
 /// What to do, in the words of this program where the library has others.
 pub(crate) fn advice(error: &Error) -> Option<&str> {
     match error.kind() {
         ErrorKind::Conflict => Some(
             "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
         ),
-        // Of a connection that exists this program itself has told.
-        ErrorKind::AlreadyExists if error.context().any(|(name, _)| name == "connection") => error.advice(),
-        ErrorKind::AlreadyExists => Some("--overwrite replaces a file; mkdir -p takes a directory as it is"),
+        // Of many files, met while they are copied.
+        ErrorKind::AlreadyExists if error.advice().is_none() && fact(error, "side").is_some() => {
+            Some("--overwrite replaces it")
+        }
         ErrorKind::DirectoryNotEmpty => Some("-r deletes it with all it holds"),
         _ => error.advice(),
     }
@@ -65,7 +77,8 @@ pub(crate) const fn exit_code(kind: ErrorKind) -> u8 {
 }
 
 /// Arguments that make no sense, or a request for help.
-pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
+pub(crate) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    let json = words.iter().any(|word| word == "--json");
     let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
     if !error.use_stderr() {
         return match error.print() {
@@ -84,7 +97,7 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
             to_stderr(format_args!("{}", error.to_string().trim_end())); // who types nothing else asks what there is
             return code;
         }
-        _ => in_one_line(&without_connection(error.to_string())),
+        _ => in_one_line(&without_connection(error.to_string()), &command_of(words)),
     };
     if json {
         let error = json!({"kind": "usage", "message": message, "path": null, "hint": hint});
@@ -96,25 +109,45 @@ pub(crate) fn usage(error: &clap::Error, json: bool) -> ExitCode {
 }
 
 /// What is wrong, and what to do, out of clap's paragraphs: the error, tips, the usage, and where there is more.
-fn in_one_line(text: &str) -> (String, String) {
+fn in_one_line(text: &str, command: &str) -> (String, String) {
     let joined = |lines: &str| lines.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = text.split("\n\n");
     let message = joined(paragraphs.next().unwrap_or_default());
-    let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
-    let mut command = "f9".to_owned();
+    let message = in_words(message.strip_prefix("error: ").unwrap_or(&message));
     let mut tips = Vec::new();
     for paragraph in paragraphs {
-        if let Some(usage) = paragraph.strip_prefix("Usage: f9") {
-            let words = usage.split(' ').skip(1);
-            let names = words.take_while(|word| word.starts_with(|c: char| c.is_ascii_lowercase()));
-            names.for_each(|name| command.extend([" ", name]));
-        }
         tips.extend(paragraph.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(joined));
     }
     if tips.is_empty() {
         tips.push(format!("see `{command} --help`"));
     }
     (message, tips.join("; "))
+}
+
+/// The command that was typed: `f9 connections show`.
+fn command_of(words: &[OsString]) -> String {
+    let mut typed = "f9".to_owned();
+    let all = Args::command();
+    let mut command = &all;
+    for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
+        if let Some(sub) = command.find_subcommand(word) {
+            typed.extend([" ", sub.get_name()]);
+            command = sub;
+        }
+    }
+    typed
+}
+
+/// Says what was expected, where the standard library says what it met.
+fn in_words(message: &str) -> String {
+    [
+        ("invalid digit found in string", "expected a whole number"),
+        ("cannot parse integer from empty string", "expected a whole number"),
+        ("number would be zero for non-zero type", "expected at least 1"),
+        ("number too large to fit in target type", "expected a smaller number"),
+    ]
+    .into_iter()
+    .fold(message.to_owned(), |message, (met, expected)| message.replace(met, expected))
 }
 
 /// The text of a wrong usage quotes what was typed. A connection in the wrong place may hold a secret, anywhere up to its

@@ -15,7 +15,7 @@ use super::{
     args::{Create, Source, Update},
     output::Output,
     progress::Watched,
-    session::Session,
+    session::{Place, Session},
     stop::{Stoppable, StoppableStdin},
     survey,
 };
@@ -24,8 +24,9 @@ pub(crate) fn create(args: &Create, session: &Session<'_>, output: &mut Output) 
     let place = session.place(&args.path)?;
     let options = CreateOptions::default().overwrite(args.overwrite);
     if args.dir {
-        return output.done(&FileBackend::create_dir(&*place.backend, &place.path, options)?);
+        return make_dir(&place, options, "--overwrite takes it as it is", output);
     }
+    let place = place.of_file()?;
     if args.source.is_none() && stdin_holds_something() {
         return Err(Error::new(
             ErrorKind::InvalidOperation,
@@ -35,7 +36,11 @@ pub(crate) fn create(args: &Create, session: &Session<'_>, output: &mut Output) 
         .hint("add - to store standard input, or '' to create an empty file"));
     }
     let create = |content: Content<'_>| FileBackend::create(&*place.backend, &place.path, content, options);
-    output.done(&args.source.with_content(session, output, create)?)
+    let created = args.source.with_content(session, output, create);
+    output.done(
+        &created
+            .map_err(|error| place.explain_taken(error, &place.path, false, "--overwrite replaces it"))?,
+    )
 }
 
 pub(crate) fn mkdir(
@@ -45,14 +50,18 @@ pub(crate) fn mkdir(
     output: &mut Output,
 ) -> Result<()> {
     let options = CreateOptions::default().overwrite(parents);
-    output.each(paths, |path, output| {
-        let place = session.place(path)?;
-        output.done(&FileBackend::create_dir(&*place.backend, &place.path, options)?)
-    })
+    output
+        .each(paths, |path, output| make_dir(&session.place(path)?, options, "-p takes it as it is", output))
+}
+
+/// `offer` says what to do about a directory that is there.
+fn make_dir(place: &Place, options: CreateOptions, offer: &str, output: &mut Output) -> Result<()> {
+    let made = FileBackend::create_dir(&*place.backend, &place.path, options);
+    output.done(&made.map_err(|error| place.explain_taken(error, &place.path, true, offer))?)
 }
 
 pub(crate) fn read(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(path)?;
+    let place = session.place(path)?.of_file()?;
     let opened = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL);
     let inner = opened.map_err(|error| place.explain(error.at(&place.path)))?;
     let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
@@ -60,13 +69,7 @@ pub(crate) fn read(path: &str, session: &Session<'_>, output: &mut Output) -> Re
 }
 
 pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(&args.path)?;
-    if args.source.is_none() {
-        // An empty file is easily made and not easily unmade.
-        return Err(Error::new(ErrorKind::InvalidOperation, "there is no new content")
-            .at(&place.path)
-            .hint("give it as an argument, as --file F, or as - for standard input"));
-    }
+    let place = session.place(&args.path)?.of_file()?;
     let mode = if args.append { UpdateMode::Append } else { UpdateMode::Replace };
     let update = |content: Content<'_>| FileBackend::update(&*place.backend, &place.path, content, mode);
     let updated = args.source.with_content(session, output, update);
@@ -74,13 +77,13 @@ pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) 
 }
 
 pub(crate) fn delete(path: &str, recursive: bool, session: &Session<'_>) -> Result<()> {
-    let place = session.place(path)?;
+    let place = session.place(path)?.of_either()?;
     let options = DeleteOptions::default().recursive(recursive);
     FileBackend::delete(&*place.backend, &place.path, options).map_err(|error| place.explain(error))
 }
 
 pub(crate) fn info(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(path)?;
+    let place = session.place(path)?.of_either()?;
     let info = FileBackend::info(&*place.backend, &place.path);
     output.details(&info.map_err(|error| place.explain(error))?)
 }
@@ -151,8 +154,34 @@ pub(crate) fn open_source(file: &Path, cancel: &CancelToken) -> Result<Box<dyn R
     if file == Path::new("-") {
         return Ok(Box::new(StoppableStdin(cancel.clone())));
     }
-    match File::open(file) {
-        Ok(inner) => Ok(Box::new(Stoppable { inner, cancel: cancel.clone() })),
-        Err(error) => Err(Error::from(error).at(file.display())),
+    let unreadable = |error: io::Error| {
+        let error = Error::from(error);
+        Error::new(error.kind(), format!("the file cannot be read: {}", error.message()))
+            .at(file.display())
+            .hint("name a file that you can read, or - for standard input")
+    };
+    let opened = File::open(file).map_err(unreadable)?;
+    if opened.metadata().map_err(unreadable)?.is_dir() {
+        return Err(Error::new(ErrorKind::IsADirectory, "this is a directory")
+            .at(file.display())
+            .hint("name a file"));
+    }
+    let path = file.display().to_string();
+    let inner = Labelled { inner: opened, label: move |error: Error| error.at(&path) };
+    Ok(Box::new(Stoppable { inner, cancel: cancel.clone() }))
+}
+
+/// A reader whose errors say where they come from, which is not where its content goes.
+pub(crate) struct Labelled<R, F> {
+    pub(crate) inner: R,
+    pub(crate) label: F,
+}
+
+impl<R: Read, F: Fn(Error) -> Error> Read for Labelled<R, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.inner.read(buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error, // who reads tries again
+            _ => (self.label)(error.into()).into(),
+        })
     }
 }

@@ -13,16 +13,16 @@ use f9_host::{
 };
 
 use super::{
-    failure::{PARTIAL, exit_code},
+    failure::{PARTIAL, exit_code, fact},
     output::Output,
     progress::{Progress, percent},
-    session::Session,
+    session::{Place, Session},
     sizes::{clock, human},
 };
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it again.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it again. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do not mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.
@@ -54,26 +54,30 @@ pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> 
         .dry_run(args.dry_run)
         .parallel(args.jobs)
         .cancel(session.cancel().clone());
-    let source = Tree { backend: &*from.backend, path: &from.path };
-    let destination = Tree { backend: &*to.backend, path: &to.path };
-    let report = bring(source, destination, &options, output)?;
+    let report = bring(&from, (&to, &to.path), &options, output)?;
     summarise(&report, &options, output)
 }
 
-/// Mirrors, and shows how far it has come and what fails.
+/// Mirrors to a path of the destination, and shows how far it has come and what fails.
 pub(crate) fn bring(
-    source: Tree<'_>,
-    destination: Tree<'_>,
+    source: &Place,
+    (destination, to): (&Place, &BackendPath),
     options: &MirrorOptions,
     output: &mut Output,
 ) -> Result<MirrorReport> {
-    let display = Mutex::new(Display::new(output, options));
-    let report = mirror(source, destination, options, &|event| {
+    let display = Mutex::new(Display::new((source, destination), output, options));
+    let from = Tree { backend: &*source.backend, path: &source.path };
+    let report = mirror(from, Tree { backend: &*destination.backend, path: to }, options, &|event| {
         // A display that panicked has shown less; the work goes on.
         display.lock().unwrap_or_else(PoisonError::into_inner).event(event);
     });
     let display = display.into_inner().unwrap_or_else(PoisonError::into_inner);
     display.progress.clear();
+    let report = report.map_err(|error| match fact(&error, "side") {
+        Some("source") => source.named(source.explain(error)),
+        Some(_) => destination.named(destination.explain(error)),
+        None => error,
+    });
     display.failure.map_or(report, Err)
 }
 
@@ -87,8 +91,9 @@ fn summarise(report: &MirrorReport, options: &MirrorOptions, output: &mut Output
             line.push_str(&format!(", {count} {what}"));
         }
     };
-    add(directories, if directories == 1 { "directory made" } else { "directories made" });
-    add(deleted, "deleted");
+    let made = if options.dry_run { "to make" } else { "made" };
+    add(directories, &format!("{} {made}", if directories == 1 { "directory" } else { "directories" }));
+    add(deleted, if options.dry_run { "to delete" } else { "deleted" });
     add(failed, "failed");
     add(left, "not looked at");
     if report.deletions_withheld {
@@ -129,6 +134,8 @@ fn files(count: u64) -> &'static str {
 
 /// What the person at the terminal sees of it.
 struct Display<'a> {
+    /// What is typed before a path of the source and of the destination.
+    prefixes: (&'a str, &'a str),
     output: &'a mut Output,
     progress: Progress,
     dry_run: bool,
@@ -144,10 +151,15 @@ struct Display<'a> {
 }
 
 impl<'a> Display<'a> {
-    fn new(output: &'a mut Output, options: &MirrorOptions) -> Self {
+    fn new(
+        (source, destination): (&'a Place, &'a Place),
+        output: &'a mut Output,
+        options: &MirrorOptions,
+    ) -> Self {
         let progress = output.progress().clone();
         progress.take();
         Self {
+            prefixes: (&source.prefix, &destination.prefix),
             output,
             progress,
             dry_run: options.dry_run,
@@ -178,7 +190,11 @@ impl<'a> Display<'a> {
             }
             MirrorEvent::DirectoryMade { path } => self.action("mkdir", path, None),
             MirrorEvent::Deleted { path } => self.action("delete", path, None),
-            MirrorEvent::Failed { error } => self.output.tell(error),
+            MirrorEvent::Failed { error } => {
+                let (source, destination) = &self.prefixes;
+                let is_source = fact(error, "side") == Some("source");
+                self.output.tell_of(if is_source { source } else { destination }, error);
+            }
             _ => {}
         }
         self.progress.show(|width| self.line(width));

@@ -43,7 +43,7 @@ pub(crate) fn run() -> ExitCode {
     let words: Vec<OsString> = env::args_os().collect();
     let args = match Args::try_parse_from(&words) {
         Ok(args) => args,
-        Err(error) => return failure::usage(&error, words.iter().any(|word| word == "--json")),
+        Err(error) => return failure::usage(&error, &words),
     };
     let progress = Progress::new(!args.quiet && !args.json);
     let mut output = Output::new(&args, progress.clone());

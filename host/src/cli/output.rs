@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{
     args::Args,
-    failure::{PARTIAL, advice, error_json, exit_code, is_broken_pipe},
+    failure::{ADDRESS, PARTIAL, advice, error_json, exit_code, fact, is_broken_pipe},
     progress::Progress,
     sizes::human,
     stop::INTERRUPTED,
@@ -131,24 +131,37 @@ impl Output {
 
     /// Tells an error that does not end the run.
     pub(crate) fn warn(&mut self, error: &Error) {
-        self.end_with(1);
+        self.end_with(exit_code(error.kind()));
         self.tell(error);
     }
 
     /// Tells an error, whatever the exit code will be.
     pub(crate) fn tell(&self, error: &Error) {
+        self.tell_of("", error);
+    }
+
+    /// The same, where `prefix` is what is typed before its path, if nobody has said so.
+    pub(crate) fn tell_of(&self, prefix: &str, error: &Error) {
         self.progress.clear();
+        let place = fact(error, ADDRESS).map(str::to_owned);
+        let place = place.or(error.path().map(|path| format!("{prefix}{path}")));
         if self.json {
-            to_stderr(format_args!("{}", json!({"error": error_json(error)})));
+            let mut object = error_json(error);
+            if !prefix.is_empty()
+                && let Some(place) = place
+            {
+                object["context"][ADDRESS] = place.into();
+            }
+            to_stderr(format_args!("{}", json!({"error": object})));
             return;
         }
         let mut line = String::new();
         // Of two connections, which one.
-        line.extend(error.context().filter(|(name, _)| *name == "side").map(|(_, side)| format!("{side}: ")));
+        line.extend(fact(error, "side").map(|side| format!("{side}: ")));
         if self.verbose {
             line.push_str(&error.to_string()); // with the facts by name
         } else {
-            line.extend(error.path().map(|path| format!("{path}: ")));
+            line.extend(place.map(|place| format!("{place}: ")));
             line.push_str(error.message());
         }
         line.extend(advice(error).map(|advice| format!("; {advice}")));

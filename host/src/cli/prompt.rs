@@ -57,7 +57,7 @@ impl Prompt {
     fn line(&mut self, question: &str) -> Result<String> {
         let mut line = String::new();
         if self.input.read_line(&mut line)? == 0 {
-            return Err(Error::new(ErrorKind::InvalidOperation, format!("no answer to `{question}`"))
+            return Err(Error::new(ErrorKind::InvalidConnection, format!("no answer to `{question}`"))
                 .hint("standard input ended; give one line for each question"));
         }
         let line = line.strip_suffix('\n').unwrap_or(&line);

@@ -7,8 +7,8 @@ use f9_host::{
 
 use super::prompt::Prompt;
 
-/// Reads `KEY=VALUE`, as the schema has it.
-pub(crate) fn parse_option(text: &str, schema: &Value) -> Result<(String, Value)> {
+/// Reads `KEY=VALUE`, as the schema has it. With `any_key` also what it does not have: as JSON, or else as text.
+pub(crate) fn parse_option(text: &str, schema: &Value, any_key: bool) -> Result<(String, Value)> {
     let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message);
     let Some((key, answer)) = text.split_once('=') else {
         // It is not repeated: it may be a secret in the wrong place.
@@ -18,7 +18,8 @@ pub(crate) fn parse_option(text: &str, schema: &Value) -> Result<(String, Value)
         .hint("write for instance root=/srv/notes"));
     };
     let known = schema["properties"].as_object();
-    let Some(property) = known.and_then(|known| known.get(key)) else {
+    let unknown = any_key.then_some(&Value::Null);
+    let Some(property) = known.and_then(|known| known.get(key)).or(unknown) else {
         let names = || known.into_iter().flat_map(Map::keys).map(String::as_str);
         let near = nearest(key, names()).map(|near| format!("did you mean `{near}`?"));
         return Err(invalid(format!("the plugin has no option `{key}`"))

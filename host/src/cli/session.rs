@@ -8,11 +8,14 @@ use std::{
 };
 
 use f9_host::{
-    Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, FileBackend, Host,
-    ListOptions, Plugin, Result, nearest,
+    Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, FileBackend, FileInfo,
+    FileKind, Host, ListOptions, Plugin, Result, nearest,
 };
 
-use super::args::Args;
+use super::{
+    args::Args,
+    failure::{ADDRESS, fact},
+};
 
 /// The host and the connections of one run.
 pub(crate) struct Session<'a> {
@@ -28,7 +31,7 @@ pub(crate) struct Place {
     pub(crate) backend: Rc<Backend>,
     pub(crate) path: BackendPath,
     /// What is typed before a path in the same backend: `NAME:`, or nothing with `-c`.
-    prefix: String,
+    pub(crate) prefix: String,
     /// Whether the path was written with a `/` at its end, so that it can only be a directory.
     pub(crate) is_dir: bool,
 }
@@ -70,9 +73,15 @@ impl<'a> Session<'a> {
         Ok(Place { backend, path: BackendPath::parse(path)?, prefix, is_dir: path.ends_with('/') })
     }
 
+    /// Whether an argument can only be the name of a connection.
+    pub(crate) fn is_address(&self, text: &str) -> bool {
+        let name = text.strip_suffix(':').filter(|name| is_name(name));
+        self.args.connection.is_none() && name.is_some_and(|name| !name.contains(char::is_whitespace))
+    }
+
     /// The backend that a command without a path works on: `NAME:`, or the one of `-c`.
     pub(crate) fn backend(&self, name: Option<&str>) -> Result<Rc<Backend>> {
-        let name = name.map(|text| text.strip_suffix(':').unwrap_or(text));
+        let name = name.map(without_path).transpose()?;
         match (&self.args.connection, name) {
             (Some(given), None) => self.on_the_fly(given),
             (Some(_), Some(name)) => {
@@ -164,7 +173,7 @@ impl<'a> Session<'a> {
                 "after @ comes the name of a file, not the connection itself",
             )
             .hint("leave out the @")),
-            Some(file) => connection_file(Path::new(file))?.parse(),
+            Some(file) => Connection::load(file),
             None if given.contains(['{', '[', '"']) => given.parse(),
             None => Err(self.no_json(given)),
         }
@@ -187,33 +196,115 @@ impl<'a> Session<'a> {
 }
 
 impl Place {
-    /// Says what else there is, where there is nothing at this path.
+    /// Says in which of several connections the path of an error is.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        named(&self.prefix, error)
+    }
+
+    /// Says what else there is, where there is nothing at this path, or no directory.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let is_here = error.path() == Some(self.path.as_str());
-        if !error.is_not_found() || !is_here || error.advice().is_some() {
-            return error;
-        }
-        match (self.nearest_path(), self.prefix.as_str()) {
-            (Some(near), prefix) => error.hint(format!("did you mean `{prefix}{near}`?")),
-            (None, "") => error.hint("`f9 -c … ls -R` lists what is there"),
-            (None, prefix) => error.hint(format!("`f9 ls -R {prefix}` lists what is there")),
+        match error.kind() {
+            ErrorKind::NotADirectory if is_here => self.explain_no_directory(error),
+            ErrorKind::NotFound if is_here && error.advice().is_none() => self.explain_missing(error),
+            _ => error,
         }
     }
 
+    fn explain_no_directory(&self, error: Error) -> Error {
+        if self.backend.info(&self.path).map_or(true, |info| info.is_dir()) {
+            return error;
+        }
+        let plain = Error::new(ErrorKind::NotADirectory, "this is a file, and a directory is needed");
+        let plain = plain.at(&self.path).hint("name the directory that it is in");
+        error.context().fold(plain, |plain, (name, value)| plain.with(name, value))
+    }
+
+    fn explain_missing(&self, error: Error) -> Error {
+        let first = self.path.segments().next().unwrap_or_default();
+        match (self.nearest(), self.prefix.as_str()) {
+            (None, "") if first.contains(':') => {
+                error.hint("with -c a path has no NAME: before it; leave that out, or leave out -c")
+            }
+            (Some(near), _) if near.path == self.path && near.kind == FileKind::Symlink => {
+                error.hint("there is a link of this name, and nothing within the root where it leads")
+            }
+            (Some(near), prefix) if near.path != self.path => {
+                error.hint(format!("did you mean `{prefix}{}`?", near.path))
+            }
+            (_, "") => error.hint("`f9 -c … ls -R` lists what is there"),
+            (_, prefix) => error.hint(format!("`f9 ls -R {prefix}` lists what is there")),
+        }
+    }
+
+    /// Says what to do about what is at `path` already: `offer`, if that is a file, or with `is_dir` a directory.
+    pub(crate) fn explain_taken(&self, error: Error, path: &BackendPath, is_dir: bool, offer: &str) -> Error {
+        if !error.is_already_exists() || error.path() != Some(path.as_str()) {
+            return error;
+        }
+        match self.backend.info(path) {
+            Ok(info) if info.is_dir() == is_dir => error.hint(offer),
+            Ok(info) if info.is_dir() => error.hint("it is a directory; choose another path"),
+            Ok(_) => error.hint("it is a file; choose another path"),
+            Err(_) => error.hint("choose another path"),
+        }
+    }
+
+    /// The path of a file: none that ends with `/`.
+    pub(crate) fn of_file(self) -> Result<Self> {
+        if self.is_dir && !self.path.is_root() {
+            let message = "a path that ends with a / means a directory, and a file is needed";
+            return Err(Error::new(ErrorKind::InvalidPath, message)
+                .at(format_args!("{}/", self.path))
+                .hint("leave out the / at the end"));
+        }
+        Ok(self)
+    }
+
+    /// The path of what is there: where it ends with `/`, of a directory.
+    pub(crate) fn of_either(self) -> Result<Self> {
+        if self.is_dir {
+            let info = self.backend.info(&self.path).map_err(|error| self.explain(error))?;
+            self.check_slash(&info)?;
+        }
+        Ok(self)
+    }
+
+    /// Refuses a path that ends with `/` where no directory is.
+    pub(crate) fn check_slash(&self, info: &FileInfo) -> Result<()> {
+        if !self.is_dir || info.is_dir() {
+            return Ok(());
+        }
+        let message = "a path that ends with a / means a directory, and this is a file";
+        Err(Error::new(ErrorKind::NotADirectory, message).at(&self.path).hint("leave out the / at the end"))
+    }
+
     /// What is there and has nearly the name of the first thing on the way to this path that is not.
-    fn nearest_path(&self) -> Option<BackendPath> {
+    fn nearest(&self) -> Option<FileInfo> {
         let mut missing = self.path.clone();
         loop {
             let parent = missing.parent()?;
             match FileBackend::list(&*self.backend, &parent, ListOptions::default()) {
                 Err(error) if error.is_not_found() => missing = parent,
                 listed => {
-                    let there: Vec<_> = listed.ok()?.flatten().map(|info| info.path).collect();
-                    let near = nearest(missing.name()?, there.iter().filter_map(BackendPath::name))?;
-                    return parent.join(near).ok();
+                    let there: Vec<_> = listed.ok()?.flatten().collect();
+                    let names = there.iter().filter_map(|info| info.path.name());
+                    let near = parent.join(nearest(missing.name()?, names)?).ok()?;
+                    return there.into_iter().find(|info| info.path == near);
                 }
             }
         }
+    }
+}
+
+/// Says in which of several connections the path of an error is: `prefix` is what is typed before it.
+pub(crate) fn named(prefix: &str, error: Error) -> Error {
+    match error.path() {
+        Some(path) if !prefix.is_empty() && fact(&error, ADDRESS).is_none() => {
+            let address = format!("{prefix}{path}");
+            error.with(ADDRESS, address)
+        }
+        _ => error,
     }
 }
 
@@ -222,19 +313,21 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && !text.contains('/')
 }
 
+/// The name of a connection, with or without its colon.
+fn without_path(text: &str) -> Result<&str> {
+    match text.split_once(':') {
+        Some((name, path)) if !path.is_empty() && is_name(name) => {
+            let message = format!("this works on all of `{name}:`, and takes no path");
+            Err(Error::new(ErrorKind::InvalidConnection, message).hint(format!("write `{name}:`")))
+        }
+        Some((name, _)) => Ok(name),
+        None => Ok(text),
+    }
+}
+
 fn default_file() -> Result<PathBuf> {
     Connections::default_file().ok_or_else(|| {
         Error::new(ErrorKind::InvalidConnection, "there is no place for named connections: HOME is not set")
             .hint("name the file with --config FILE")
-    })
-}
-
-fn connection_file(file: &Path) -> Result<String> {
-    std::fs::read_to_string(file).map_err(|error| {
-        let error = Error::from(error);
-        let message = format!("the file with the connection cannot be read: {}", error.message());
-        Error::new(ErrorKind::InvalidConnection, message)
-            .at(file.display())
-            .hint("name a JSON file after the @")
     })
 }

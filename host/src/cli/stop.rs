@@ -186,7 +186,7 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
-        _ => return Err("expected a number with ms, s, m or h, such as 30s".into()),
+        _ => return Err("expected seconds, or a number with ms, s, m or h, such as 30s".into()),
     };
     match number.parse::<u64>().ok().and_then(|number| number.checked_mul(millis)) {
         Some(0) | None => Err("expected a time of more than nothing, such as 30s".into()),

@@ -50,6 +50,7 @@ pub(crate) fn glob(pattern: &str, session: &Session<'_>, output: &mut Output) ->
     for found in Glob::parse(place.path.as_str())?.find(&*place.backend)? {
         session.cancel().check()?;
         match found {
+            Ok(info) if place.is_dir && !info.is_dir() => {}
             Ok(info) => output.entry(&info)?,
             Err(error) => output.warn(&error),
         }
@@ -58,7 +59,7 @@ pub(crate) fn glob(pattern: &str, session: &Session<'_>, output: &mut Output) ->
 }
 
 pub(crate) fn du(path: &str, depth: Option<usize>, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(path)?;
+    let place = session.place(path)?.of_either()?;
     let info = place.backend.info(&place.path).map_err(|error| place.explain(error))?;
     if !info.is_dir() {
         return usage(&place.path, 1, info.size, output);
@@ -102,7 +103,7 @@ pub(crate) fn checksum(
     output: &mut Output,
 ) -> Result<()> {
     output.each(paths, |path, output| {
-        let place = session.place(path)?;
+        let place = session.place(path)?.of_file()?;
         let checksum = FileBackend::checksum(&*place.backend, &place.path, algorithm);
         let checksum = checksum.map_err(|error| place.explain(error))?;
         let value = json!({"path": place.path, "algorithm": algorithm.as_str(), "checksum": checksum});

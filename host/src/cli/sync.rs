@@ -113,6 +113,11 @@ fn edit(file: &Path) -> Result<Vec<u8>> {
 
 pub(crate) fn search(args: &Search, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let (name, query) = match args.words.as_slice() {
+        [name] if session.is_address(name) => {
+            let message = "there is nothing to search for";
+            let hint = format!("write what is sought after the name: f9 search {name} 'QUERY'");
+            return Err(Error::new(ErrorKind::InvalidConnection, message).hint(hint));
+        }
         [query] => (None, query),
         [name, query] => (Some(name.as_str()), query),
         _ => return Err(Error::new(ErrorKind::InvalidOperation, "expected NAME: and one query")),

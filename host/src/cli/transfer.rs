@@ -4,14 +4,14 @@ use clap::Args;
 use f9_host::{
     BackendPath, ByteRange, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions,
     DeleteOptions, Error, ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result,
-    Tree,
 };
 
 use super::{
+    files::Labelled,
     mirror,
     output::Output,
     progress::Watched,
-    session::{Place, Session},
+    session::{Place, Session, named},
     stop::Stoppable,
 };
 
@@ -52,9 +52,10 @@ pub(crate) struct Move {
 
 pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let (sources, destination) = places(&args.from, &args.others, session)?;
+    let takes_in = takes_in(&destination, sources.len() > 1)?;
     output.each(&sources, |source, output| {
-        let info = source.backend.info(&source.path).map_err(|error| source.explain(error))?;
-        let to = target(source, &destination, sources.len() > 1)?;
+        let info = described(source)?;
+        let to = target(source, &destination, takes_in)?;
         if !info.is_dir() {
             if args.recursive && is_there((source, &info), &destination, &to)? {
                 return Ok(());
@@ -63,9 +64,11 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
             return output.done(&info);
         }
         if !args.recursive {
-            return Err(Error::new(ErrorKind::IsADirectory, "it is a directory")
-                .at(&source.path)
-                .hint("copy it with all it holds: cp -r"));
+            return Err(source.named(
+                Error::new(ErrorKind::IsADirectory, "it is a directory")
+                    .at(&source.path)
+                    .hint("copy it with all it holds: cp -r"),
+            ));
         }
         let existing = if args.overwrite { Existing::CompareChecksum } else { Existing::RefuseDifferent };
         copy_tree(source, &destination, &to, existing, session, output).map(drop)
@@ -74,17 +77,23 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
 
 pub(crate) fn mv(args: &Move, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let (sources, destination) = places(&args.from, &args.others, session)?;
+    let takes_in = takes_in(&destination, sources.len() > 1)?;
     output.each(&sources, |source, output| {
         source.path.split()?; // the root stays where it is
-        let info = source.backend.info(&source.path).map_err(|error| source.explain(error))?;
-        let to = target(source, &destination, sources.len() > 1)?;
+        let info = described(source)?;
+        let to = target(source, &destination, takes_in)?;
         let same_backend = std::rc::Rc::ptr_eq(&source.backend, &destination.backend);
         if same_backend && source.path == to {
             return output.done(&info); // onto itself: nothing changes
         }
+        if same_backend && info.is_dir() && to.starts_with(&source.path) {
+            let error = Error::new(ErrorKind::InvalidOperation, "a directory cannot be moved into itself");
+            return Err(source.named(error.at(&source.path).hint("name another place")));
+        }
         if same_backend && source.backend.own_capabilities().contains(Capabilities::RENAME) {
             let options = CopyOptions::default().overwrite(args.overwrite);
-            return output.done(&FileBackend::rename(&*source.backend, &source.path, &to, options)?);
+            let renamed = FileBackend::rename(&*source.backend, &source.path, &to, options);
+            return output.done(&renamed.map_err(|error| taken(&destination, error, &to))?);
         }
         if info.is_dir() {
             // Never left alone because it is the same: it may be the same file, which is deleted next.
@@ -105,20 +114,26 @@ fn places(from: &String, others: &[String], session: &Session<'_>) -> Result<(Ve
     Ok((sources?, session.place(last)?))
 }
 
-/// Where exactly something goes: into a directory that exists, else to the path itself.
-fn target(source: &Place, destination: &Place, several: bool) -> Result<BackendPath> {
+/// Whether the destination is a directory that takes things in.
+fn takes_in(destination: &Place, several: bool) -> Result<bool> {
     let is_dir = match destination.backend.info(&destination.path) {
         Ok(info) => info.is_dir(),
         Err(error) if error.is_not_found() => false,
-        Err(error) => return Err(error),
+        Err(error) => return Err(destination.named(error)),
     };
     if several && !is_dir && !destination.is_dir {
-        return Err(Error::new(ErrorKind::NotADirectory, "several things need a directory to go to")
+        let error = Error::new(ErrorKind::NotADirectory, "several things need a directory to go to")
             .at(&destination.path)
-            .hint("create it, or write a / after it"));
+            .hint("create it, or write a / after it");
+        return Err(destination.named(error));
     }
+    Ok(is_dir || destination.is_dir)
+}
+
+/// Where exactly something goes: into a directory, or to the path itself.
+fn target(source: &Place, destination: &Place, takes_in: bool) -> Result<BackendPath> {
     match source.path.name() {
-        Some(name) if is_dir || destination.is_dir => destination.path.join(name),
+        Some(name) if takes_in => destination.path.join(name),
         _ => Ok(destination.path.clone()),
     }
 }
@@ -153,13 +168,30 @@ fn copy_file(
             return Err(Error::new(ErrorKind::InvalidOperation, "a file cannot be copied onto itself").at(to));
         }
         let options = CopyOptions::default().overwrite(overwrite);
-        return FileBackend::copy(&*source.backend, &source.path, to, options);
+        let copied = FileBackend::copy(&*source.backend, &source.path, to, options);
+        return copied.map_err(|error| taken(destination, error, to));
     }
-    let inner = FileBackend::open_read(&*source.backend, &source.path, ByteRange::ALL)?;
+    let inner = FileBackend::open_read(&*source.backend, &source.path, ByteRange::ALL);
+    let inner = inner.map_err(|error| source.named(error))?;
+    let (path, prefix) = (source.path.clone(), source.prefix.clone());
+    let inner = Labelled { inner, label: move |error: Error| named(&prefix, error.at(&path)) };
     let inner = Stoppable { inner, cancel: session.cancel().clone() };
-    let mut reader = Watched::new(inner, output.progress(), &source.path, Some(info.size));
+    let what = format!("{}{}", source.prefix, source.path);
+    let mut reader = Watched::new(inner, output.progress(), what, Some(info.size));
     let options = CreateOptions::default().overwrite(overwrite);
-    FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options)
+    let created = FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options);
+    created.map_err(|error| taken(destination, error, to))
+}
+
+/// What is at the source.
+fn described(source: &Place) -> Result<FileInfo> {
+    let info = source.backend.info(&source.path).map_err(|error| source.explain(error));
+    info.and_then(|info| source.check_slash(&info).map(|()| info)).map_err(|error| source.named(error))
+}
+
+/// An error at the destination, with what to do if something is there already.
+fn taken(destination: &Place, error: Error, to: &BackendPath) -> Error {
+    destination.named(destination.explain_taken(error, to, false, "--overwrite replaces it"))
 }
 
 /// Copies a directory with all it holds. Answers whether all of it arrived.
@@ -172,9 +204,7 @@ fn copy_tree(
     output: &mut Output,
 ) -> Result<bool> {
     let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
-    let from = Tree { backend: &*source.backend, path: &source.path };
-    let destination = Tree { backend: &*destination.backend, path: to };
-    let report = mirror::bring(from, destination, &options, output)?;
+    let report = mirror::bring(source, (destination, to), &options, output)?;
     mirror::conclude(&report, output)?;
     Ok(report.is_complete())
 }
@@ -207,13 +237,15 @@ fn move_tree(
 /// has changed now.
 fn delete_unchanged(source: &Place, before: &FileInfo) -> Result<()> {
     if source.backend.info(&before.path)? != *before {
-        return Err(Error::new(ErrorKind::Busy, "it changed while it was copied, so it was not deleted")
+        let error = Error::new(ErrorKind::Busy, "it changed while it was copied, so it was not deleted")
             .at(&before.path)
-            .hint("compare it with the copy, and delete one of them"));
+            .hint("compare it with the copy, and delete one of them");
+        return Err(source.named(error));
     }
     delete(source, &before.path)
 }
 
 fn delete(source: &Place, path: &BackendPath) -> Result<()> {
-    FileBackend::delete(&*source.backend, path, DeleteOptions::default())
+    let deleted = FileBackend::delete(&*source.backend, path, DeleteOptions::default());
+    deleted.map_err(|error| source.named(error))
 }

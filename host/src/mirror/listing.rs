@@ -33,6 +33,11 @@ impl Listing {
         self.entries.is_empty() && self.errors.is_empty()
     }
 
+    /// Whether this is a directory that could not be listed.
+    pub(super) fn could_not_list(&self, path: &BackendPath) -> bool {
+        self.errors.iter().any(|error| error.path() == Some(path.as_str()))
+    }
+
     /// Whether something lies below this directory.
     pub(super) fn has_below(&self, path: &str) -> bool {
         let start = format!("{path}/");

@@ -73,6 +73,8 @@ impl<'a> Run<'a> {
         for (path, info) in &wanted.entries {
             if blocked.iter().any(|dir| path.starts_with(dir)) {
                 self.report().left += 1;
+            } else if wanted.could_not_list(&info.path) {
+                // Has been told.
             } else if !self.make_way(path, info) {
                 blocked.push(format!("{path}/"));
             } else if !info.is_dir() || (!wanted.has_below(path) && !self.present.entries.contains_key(path))

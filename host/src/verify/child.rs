@@ -162,7 +162,7 @@ struct Known {
 impl Secrets {
     /// Takes note of the connection's secrets. Short ones would be found in anything.
     fn learn(&self, connection: &Connection, schema: &Value) {
-        let Ok(options) = connection.resolved_options() else { return };
+        let Ok(options) = connection.resolved_options(|| Ok(schema.clone())) else { return };
         let secret = |(key, value): (String, Value)| match value {
             Value::String(value) if value.len() >= 6 && is_secret(&schema["properties"][&key]) => {
                 Some((key, value))
