@@ -32,7 +32,9 @@ pub fn from_abi<W, T: TryFrom<W, Error: Into<Error>>>(result: AbiResult<W>) -> R
 
 /// Text that the other side says is UTF-8. It may be wrong: what is not is replaced.
 pub fn text_from_abi(text: RStr<'_>) -> Cow<'_, str> {
-    String::from_utf8_lossy(text.as_rslice().as_slice())
+    let bytes = text.as_rslice().as_slice();
+    // Nearly all of it is right, and to see that is several times faster than to mend it.
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// Any `Read` as an object of the boundary.

@@ -72,6 +72,7 @@ const FURTHER: [(&str, Operation); 10] = [
     }),
     ("delete all", |tree, i| {
         let path = parse(&format!("g/p/q{}", i % 16));
+        let _ = tree.create(&path.join("r/s")?, "new".into(), CreateOptions::default());
         tree.delete(&path, DeleteOptions::default().recursive(true)).map(|()| String::new())
     }),
     ("open_write", |tree, i| {
@@ -88,7 +89,10 @@ const FURTHER: [(&str, Operation); 10] = [
         tree.create(&parse("source"), "x".into(), CreateOptions::default().overwrite(true))?;
         told(tree.copy(&parse("source"), &name("c", i), over())?)
     }),
-    ("rename from", |tree, i| told(tree.rename(&name("c", i), &parse("moved"), over())?)),
+    ("rename from", |tree, i| {
+        let _ = tree.create(&name("c", i), "new".into(), CreateOptions::default());
+        told(tree.rename(&name("c", i), &parse("moved"), over())?)
+    }),
     ("rename to", |tree, i| {
         tree.create(&parse("source"), "x".into(), CreateOptions::default().overwrite(true))?;
         told(tree.rename(&parse("source"), &name("l", i % 2), over())?)
