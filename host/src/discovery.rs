@@ -110,7 +110,8 @@ pub(crate) fn plugin_files(dirs: &[PathBuf], gate: &Gate<'_>) -> Vec<PluginFile>
             by_name.entry(name).or_default().push(path);
         }
     }
-    by_name.iter().flat_map(|(name, paths)| inspect_files(name, paths, gate)).collect()
+    let of_one_name = |(name, paths)| inspect_files(&name, &without_links_to_first(paths), gate);
+    by_name.into_iter().flat_map(of_one_name).collect()
 }
 
 fn names_in(dir: &Path) -> Vec<PluginName> {
@@ -179,7 +180,29 @@ pub(crate) fn inspect_files(name: &PluginName, paths: &[PathBuf], gate: &Gate<'_
 pub(crate) fn find(name: &PluginName, dirs: &[PathBuf]) -> Vec<PathBuf> {
     let file_name = file_name(name);
     // `symlink_metadata`: a link to nowhere is a candidate too, and is told of.
-    dirs.iter().map(|dir| dir.join(&file_name)).filter(|path| path.symlink_metadata().is_ok()).collect()
+    let files = dirs.iter().map(|dir| dir.join(&file_name));
+    without_links_to_first(files.filter(|path| path.symlink_metadata().is_ok()).collect())
+}
+
+/// Without later names of the file that is used: in a tree of Cargo's every library has two.
+fn without_links_to_first(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    let first = paths.first().and_then(|path| file_id(path));
+    let mut is_first = true;
+    paths.retain(|path| std::mem::take(&mut is_first) || first.is_none() || file_id(path) != first);
+    paths
+}
+
+/// What two paths to one file have in common.
+#[cfg(unix)]
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+
+    path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn file_id(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok()
 }
 
 /// The names for which there is a file.

@@ -116,7 +116,13 @@ impl Refusal {
 
     /// Of a file that the system does not let be read.
     pub(crate) fn unreadable(error: std::io::Error) -> Self {
-        Self::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"))
+        let refusal = Self::new(RefusalCode::Unreadable, format!("it cannot be read: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                refusal.with_remedy("check the path and, of a link, where it leads")
+            }
+            _ => refusal,
+        }
     }
 
     /// With what to do about this file.

@@ -183,6 +183,13 @@ fn the_first_of_two_files_is_used_and_the_other_is_reported() {
     assert_eq!(refusal.code.as_str(), "shadowed");
     assert_eq!(refusal.detail, format!("{} comes first", first.dir.path().join(MEMORY).display()));
 
+    // Another name of the same file is no other file.
+    let third = Shelf::new();
+    fs::hard_link(first.dir.path().join(MEMORY), third.dir.path().join(MEMORY)).unwrap();
+    let host = host_of(&[first.dir.path().to_owned(), third.dir.path().to_owned()]);
+    let name = "memory".parse().unwrap();
+    assert_eq!((host.plugins().len(), host.diagnose(Some(&name)).candidates.len()), (1, 1));
+
     first.put(MEMORY, "broken");
     let host = host_of(&[first.dir.path().to_owned(), second.dir.path().to_owned()]);
     let error = host.open(json!({"backend": "memory"})).unwrap_err();

@@ -66,6 +66,8 @@ fn nothing_is_written_over_and_no_bad_name_is_taken() {
         (vec!["taken"], 4, "f9-plugin-taken: there is something at this path already"),
         (vec!["fine", "--dir", "f9-plugin-taken"], 4, "there is something at this path already"),
         (vec!["Notes"], 2, "\"Notes\" cannot be the name of a plugin"),
+        (vec!["foo-bar"], 2, "a name has 1 to 32 characters, a-z, 0-9 and _, the first of them a letter"),
+        (vec!["api"], 5, "its crate would be called f9-plugin-api, as one that it depends on is"),
         (vec!["../notes"], 2, "cannot be the name of a plugin"),
         (vec![""], 2, "cannot be the name of a plugin"),
     ] {

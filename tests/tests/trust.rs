@@ -375,6 +375,11 @@ fn the_lock_is_kept_from_the_command_line() {
     );
 
     let file = place.path("plugins/libf9_backend_memory.so");
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let damaged = place.told(&["plugins", "lock", "check"], 8);
+    assert!(damaged.contains("memory: truncated: DIR/plugins/"), "{damaged}");
+    fs::write(&file, whole).unwrap();
     let foreign = place.path(MEMORY);
     fs::rename(&file, &foreign).unwrap();
     assert!(place.told(&["plugins", "lock", "check"], 8).contains("memory (TARGET): not-found: sha256 "));
@@ -452,6 +457,8 @@ fn inspecting_tells_facts_and_an_exit_code() {
     ] {
         assert!(told.contains(fact), "{told}");
     }
+    let missing = place.told(&["plugins", "inspect", "nowhere.so"], 8);
+    assert!(missing.contains("what to do:   check the path and, of a link, where it leads"), "{missing}");
     let output = place.f9(&["--json", "plugins", "inspect", "/etc/passwd"]);
     assert_eq!(output.status.code(), Some(8));
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();

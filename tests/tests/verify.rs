@@ -368,7 +368,10 @@ fn a_wrong_request_is_no_verdict_on_the_plugin() {
             vec![&file, "--setup", "sleep 79", "--check-timeout", "1s"],
             "the setup command failed: it did not end within 1s",
         ),
-        (vec![&file, "--only", "zzz"], "no check is called `zzz`; they begin with capabilities, checksum, connection,"),
+        (
+            vec![&file, "--only", "zzz"],
+            "no check is called `zzz`; they begin with capabilities, checksum, connection,",
+        ),
         (
             vec![&file, "--only", "create", "--only", "delte"],
             "no check is called `delte`; did you mean `delete`?",

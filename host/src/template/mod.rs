@@ -50,9 +50,15 @@ impl NewPlugin {
     /// # Errors
     ///
     /// [`AlreadyExists`](ErrorKind::AlreadyExists) if there is something at `dir`;
-    /// [`InvalidOperation`](ErrorKind::InvalidOperation) if `f9-plugin-api` is not where it was said to be.
+    /// [`InvalidOperation`](ErrorKind::InvalidOperation) if `f9-plugin-api` is not where it was said to be, or if the crate
+    /// would have the name of one that it depends on.
     pub fn create(&self, dir: impl AsRef<Path>) -> Result<()> {
         let dir = dir.as_ref();
+        if matches!(self.name.as_str(), "api" | "abi") {
+            let message =
+                format!("its crate would be called f9-plugin-{}, as one that it depends on is", self.name);
+            return Err(Error::new(ErrorKind::InvalidOperation, message).hint("choose another name"));
+        }
         if dir.symlink_metadata().is_ok() {
             return Err(Error::new(ErrorKind::AlreadyExists, "there is something at this path already")
                 .at(dir.display())

@@ -55,7 +55,7 @@ fn add(plugins: &[PathBuf], file: &Path, session: &Session<'_>, output: &mut Out
         Ok((added, lock.iter().count()))
     })?;
     for (plugin, added) in inspected.iter().zip(added) {
-        tell(plugin, if added { "added" } else { "held already" }, output)?;
+        tell(None, plugin, if added { "added" } else { "held already" }, output)?;
     }
     output.summary(
         &json!({"lock": file, "held": held}),
@@ -102,13 +102,14 @@ fn found(session: &Session<'_>) -> Vec<PluginFile> {
 }
 
 fn check(lock: &PluginLock, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let inspected: Vec<_> = found(session).into_iter().map(|file| inspect(file.path)).collect();
-    for plugin in &inspected {
+    let found = found(session);
+    let inspected: Vec<_> = found.iter().map(|file| inspect(&file.path)).collect();
+    for (file, plugin) in found.iter().zip(&inspected) {
         match lock.check(plugin) {
-            Ok(()) => tell(plugin, "ok", output)?,
+            Ok(()) => tell(Some(file), plugin, "ok", output)?,
             Err(refusal) => {
                 output.end_with(UNUSABLE);
-                tell(plugin, refusal.code.as_str(), output)?;
+                tell(Some(file), plugin, refusal.code.as_str(), output)?;
                 if !output.is_json() {
                     output.line(format_args!("  {}", one_line(&refusal.detail)))?;
                     output.line(format_args!("  -> {}", one_line(&refusal.remedy)))?;
@@ -148,12 +149,15 @@ fn prune(file: &Path, session: &Session<'_>, output: &mut Output) -> Result<()> 
     Ok(())
 }
 
-fn tell(plugin: &Inspection, status: &str, output: &mut Output) -> Result<()> {
+/// What is damaged does not say its name: then that of the file as it was found has to do.
+fn tell(found: Option<&PluginFile>, plugin: &Inspection, status: &str, output: &mut Output) -> Result<()> {
     let manifest = plugin.manifest.as_ref();
-    let name = manifest.map(|manifest| manifest.name.as_str()).unwrap_or_default();
+    let said = manifest.map(|manifest| manifest.name.as_str());
+    let name = said.or(found.map(|file| file.name.as_str())).unwrap_or_default();
     let target = manifest.map(|manifest| manifest.target.as_str()).unwrap_or_default();
     let value = json!({"name": name, "target": target, "sha256": plugin.sha256, "status": status,
                        "path": plugin.path.display().to_string()});
-    let line = format!("{name} ({target}): {status}: {}", plugin.path.display());
+    let of = if target.is_empty() { String::new() } else { format!(" ({target})") };
+    let line = format!("{name}{of}: {status}: {}", plugin.path.display());
     output.either(&value, format_args!("{}", one_line(&line)))
 }

@@ -11,7 +11,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use f9_host::{ErrorKind, PluginName, Result};
+use f9_host::{Error, ErrorKind, PluginName, Result};
 
 use super::{failure::exit_code, output::Output, session::Session};
 use lock::LockCommand;
@@ -36,7 +36,10 @@ enum PluginsCommand {
     Inspect { file: PathBuf },
     /// Tell where plugins are looked for, what is found, and what keeps it from being loaded; then the exit code is 8.
     #[command(after_help = "Examples:\n  f9 plugins doctor\n  f9 plugins doctor git")]
-    Doctor { name: Option<PluginName> },
+    Doctor {
+        #[arg(value_parser = plugin_name)]
+        name: Option<PluginName>,
+    },
     /// Keep a list of the files that may be loaded.
     #[command(subcommand)]
     Lock(LockCommand),
@@ -48,6 +51,15 @@ enum PluginsCommand {
     #[cfg(unix)]
     #[command(hide = true)]
     Serve(verify::Serve),
+}
+
+/// Reads the name of a plugin; of what is none, it tells the rule.
+fn plugin_name(text: &str) -> Result<PluginName, String> {
+    let told = |error: Error| match error.advice() {
+        Some(advice) => format!("{}; {advice}", error.message()),
+        None => error.message().to_owned(),
+    };
+    text.parse().map_err(told)
 }
 
 pub(crate) fn run(plugins: &Plugins, session: &Session<'_>, output: &mut Output) -> Result<()> {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use f9_host::{NewPlugin, PluginName, Result, serde_json::json};
 
+use super::plugin_name;
 use crate::cli::output::{Output, one_line};
 
 const NOTES: &str = "\
@@ -18,6 +19,7 @@ Example:
 #[command(after_help = NOTES)]
 pub(crate) struct New {
     /// What connections will call it: 1 to 32 characters, a-z, 0-9 and _, the first of them a letter.
+    #[arg(value_parser = plugin_name)]
     name: PluginName,
     /// Where the crate is to be, instead of f9-plugin-NAME.
     #[arg(long, value_name = "DIR")]
