@@ -84,7 +84,11 @@ fn pair(name: &str, value: &str) -> AbiPair {
     AbiPair { name: name.into(), value: value.into() }
 }
 
+/// Most files have no attributes, and then each entry of a listing is spared the making of two empty collections.
 fn pairs(map: &BTreeMap<String, String>) -> RVec<AbiPair> {
+    if map.is_empty() {
+        return RVec::new();
+    }
     map.iter().map(|(name, value)| pair(name, value)).collect()
 }
 
@@ -136,7 +140,9 @@ impl TryFrom<AbiFileInfo> for FileInfo {
         let mut info = Self::new(their_path(&wire.path)?, wire.kind.into(), wire.size)
             .created_at(time(wire.created_at))
             .modified_at(time(wire.modified_at));
-        info.attributes = map(&wire.attributes);
+        if !wire.attributes.is_empty() {
+            info.attributes = map(&wire.attributes);
+        }
         Ok(info)
     }
 }
