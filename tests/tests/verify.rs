@@ -376,7 +376,7 @@ fn a_wrong_request_is_no_verdict_on_the_plugin() {
             vec![&file, "--only", "create", "--only", "delte"],
             "no check is called `delte`; did you mean `delete`?",
         ),
-        (vec![&file, "--check-timeout", "soon"], "expected a number with ms, s, m or h"),
+        (vec![&file, "--check-timeout", "soon"], "expected seconds, or a number with ms, s, m or h"),
     ] {
         let (code, errors) = fails(&arguments);
         assert!(code == 2 && errors.contains(what), "{arguments:?}: {code}: {errors}");

@@ -49,7 +49,7 @@ fn is_set(variable: &str) -> bool {
 fn answered(variable: &str, answer: Result<String>) -> Result<Value> {
     match answer {
         Ok(answer) if !answer.is_empty() => Ok(answer.into()),
-        Err(error) if error.kind() != ErrorKind::InvalidOperation => Err(error),
+        Err(error) if error.kind() != ErrorKind::InvalidConnection => Err(error),
         _ => Err(Error::new(
             ErrorKind::InvalidConnection,
             format!("{variable} is not set, and nobody answers"),
