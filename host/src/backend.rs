@@ -10,7 +10,7 @@ use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, ChecksumAlgorithm, Conflict, Content, CopyOptions,
     CreateOptions, DeleteOptions, Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions,
     Reader, Result, SearchBackend, SearchHit, SyncFileBackend, SyncReport, UpdateMode,
-    boundary::{ObjectRead, ReadObject, from_abi, text_from_abi},
+    boundary::{ObjectRead, ReadObject, from_abi, info_from_abi, text_from_abi},
 };
 use serde_json::Value;
 
@@ -120,18 +120,19 @@ impl FileBackend for Backend {
     }
 
     fn create(&self, path: &BackendPath, content: Content<'_>, options: CreateOptions) -> Result<FileInfo> {
-        from_abi(match content {
+        let answer = match content {
             Content::Bytes(bytes) => {
                 self.object().create(text(path), RSlice::from_slice(bytes), options.into())
             }
             Content::Reader(reader) => {
                 self.object().create_from(text(path), lend(&mut ReadObject::new(reader)), options.into())
             }
-        })
+        };
+        info_from_abi(answer, path)
     }
 
     fn create_dir(&self, path: &BackendPath, options: CreateOptions) -> Result<FileInfo> {
-        from_abi(self.object().create_dir(text(path), options.into()))
+        info_from_abi(self.object().create_dir(text(path), options.into()), path)
     }
 
     fn read(&self, path: &BackendPath) -> Result<Bytes> {
@@ -151,12 +152,13 @@ impl FileBackend for Backend {
     }
 
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
-        from_abi(match content {
+        let answer = match content {
             Content::Bytes(bytes) => self.object().update(text(path), RSlice::from_slice(bytes), mode.into()),
             Content::Reader(reader) => {
                 self.object().update_from(text(path), lend(&mut ReadObject::new(reader)), mode.into())
             }
-        })
+        };
+        info_from_abi(answer, path)
     }
 
     fn delete(&self, path: &BackendPath, options: DeleteOptions) -> Result<()> {
@@ -164,7 +166,7 @@ impl FileBackend for Backend {
     }
 
     fn info(&self, path: &BackendPath) -> Result<FileInfo> {
-        from_abi(self.object().info(text(path)))
+        info_from_abi(self.object().info(text(path)), path)
     }
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
@@ -189,11 +191,11 @@ impl FileBackend for Backend {
         if self.stands_in_for(Capabilities::COPY) {
             return stand_in::copy(self, from, to, options);
         }
-        from_abi(self.object().copy(text(from), text(to), options.into()))
+        info_from_abi(self.object().copy(text(from), text(to), options.into()), to)
     }
 
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
-        from_abi(self.object().rename(text(from), text(to), options.into()))
+        info_from_abi(self.object().rename(text(from), text(to), options.into()), to)
     }
 
     fn checksum(&self, path: &BackendPath, algorithm: ChecksumAlgorithm) -> Result<String> {

@@ -7,14 +7,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use f9_plugin_abi::{AbiBuffer, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, RStr, guard};
+use f9_plugin_abi::{
+    AbiBuffer, AbiFileInfo, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, RStr, guard,
+};
 
-use crate::{Error, Result};
+use crate::{BackendPath, Error, FileInfo, Result, wire};
 
 /// The platform that this is built for, as a target triple: what a manifest names too.
 pub const TARGET: &str = env!("F9_TARGET");
 
 /// Turns a result of the contract into one of the boundary.
+#[inline]
 pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
     match result {
         Ok(value) => RResult::ROk(value.into()),
@@ -23,9 +26,24 @@ pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
 }
 
 /// Turns a result of the boundary into one of the contract.
+#[inline]
 pub fn from_abi<W, T: TryFrom<W, Error: Into<Error>>>(result: AbiResult<W>) -> Result<T> {
     match result {
         RResult::ROk(value) => value.try_into().map_err(Into::into),
+        RResult::RErr(error) => Err(error.into()),
+    }
+}
+
+/// As [`from_abi`], for the description of what is at `path`: nearly always it comes under that path, which is not parsed
+/// again then.
+///
+/// # Errors
+///
+/// That of the other side, or what is wrong with its answer.
+#[inline]
+pub fn info_from_abi(answer: AbiResult<AbiFileInfo>, path: &BackendPath) -> Result<FileInfo> {
+    match answer {
+        RResult::ROk(info) => wire::read_info(info, Some(path)),
         RResult::RErr(error) => Err(error.into()),
     }
 }

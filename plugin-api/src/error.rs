@@ -146,6 +146,7 @@ struct Inner {
 impl Error {
     /// An error of this kind; `message` says what could not be done and why, without the path. It must do without the
     /// cause, which is shown on demand.
+    #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let (path, hint, context, source) = (None, None, Vec::new(), None);
         Self(Box::new(Inner { kind, message: message.into(), path, hint, context, source }))
@@ -158,6 +159,7 @@ impl Error {
 
     /// Says which path it was about. The first to say so knows best: a later call changes nothing.
     #[must_use]
+    #[cold]
     pub fn at(mut self, path: impl fmt::Display) -> Self {
         self.0.path.get_or_insert_with(|| path.to_string());
         self

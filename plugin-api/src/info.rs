@@ -52,12 +52,14 @@ pub struct FileInfo {
 
 impl FileInfo {
     /// Describes `path` with nothing known but its kind and size.
+    #[inline]
     pub const fn new(path: BackendPath, kind: FileKind, size: u64) -> Self {
         Self { path, kind, size, created_at: None, modified_at: None, attributes: BTreeMap::new() }
     }
 
     /// Sets [`created_at`](Self::created_at).
     #[must_use]
+    #[inline]
     pub const fn created_at(mut self, time: Option<SystemTime>) -> Self {
         self.created_at = time;
         self
@@ -65,6 +67,7 @@ impl FileInfo {
 
     /// Sets [`modified_at`](Self::modified_at).
     #[must_use]
+    #[inline]
     pub const fn modified_at(mut self, time: Option<SystemTime>) -> Self {
         self.modified_at = time;
         self

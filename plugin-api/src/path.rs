@@ -55,11 +55,13 @@ impl BackendPath {
     }
 
     /// The path as text, without a leading `/`; empty for the root.
+    #[inline]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether this is the root.
+    #[inline]
     pub fn is_root(&self) -> bool {
         self.0.is_empty()
     }
@@ -86,13 +88,12 @@ impl BackendPath {
     /// # Errors
     ///
     /// [`ErrorKind::InvalidPath`] for the root, which no operation may create, replace, move or remove.
+    #[inline]
     pub fn split(&self) -> Result<(&str, &str)> {
         if self.is_root() {
-            return Err(Error::new(ErrorKind::InvalidPath, "the root itself only has `info` and `list`")
-                .at("/")
-                .hint("name a file or directory below it"));
+            return Err(only_below_root());
         }
-        let slash = self.0.bytes().rposition(|byte| byte == b'/');
+        let slash = self.0.as_bytes().iter().rposition(|byte| *byte == b'/');
         Ok(slash.map_or(("", &self.0), |slash| (&self.0[..slash], &self.0[slash + 1..])))
     }
 
@@ -119,19 +120,46 @@ impl BackendPath {
     }
 }
 
+#[cold]
+fn only_below_root() -> Error {
+    Error::new(ErrorKind::InvalidPath, "the root itself only has `info` and `list`")
+        .at("/")
+        .hint("name a file or directory below it")
+}
+
 /// Whether `text` is surely a path as it stands. Nearly all are, and each crosses the boundary and is looked at on both
 /// sides: so this is quick, and leaves what has a name that begins with a dot, or begins like a drive, to a closer look.
 fn is_plain(text: &str) -> bool {
     let bytes = text.as_bytes();
     let ([first, rest @ ..], [.., last]) = (bytes, bytes) else { return false };
-    // Without a way out in the middle, so that the compiler takes many bytes at a time.
-    let is_unspeakable = bytes.iter().fold(false, |found, byte| found | matches!(byte, 0 | b'\\'));
-    let has_odd_segment = bytes
-        .iter()
-        .zip(rest)
-        .fold(false, |found, (byte, next)| found | ((*byte == b'/') & matches!(next, b'/' | b'.')));
-    let is_odd = is_unspeakable || has_odd_segment || matches!(first, b'/' | b'.') || *last == b'/';
-    !is_odd && bytes.len() <= MAX_BYTES && rest.first() != Some(&b':')
+    let has_odd_end =
+        matches!(first, b'/' | b'.') || matches!(last, b'/' | b'\\' | 0) || rest.first() == Some(&b':');
+    !has_odd_end && bytes.len() <= MAX_BYTES && !has_odd_pair(bytes)
+}
+
+/// How many bytes the compiler takes at a time.
+const WIDTH: usize = 16;
+
+/// Whether a byte that is not the last is one that no path contains, or begins a segment that is empty or starts with a
+/// dot.
+fn has_odd_pair(bytes: &[u8]) -> bool {
+    let is_odd = |byte: u8, next: u8| {
+        (byte == 0) | (byte == b'\\') | ((byte == b'/') & ((next == b'/') | (next == b'.')))
+    };
+    let Some(last) = bytes.last_chunk::<{ WIDTH + 1 }>() else {
+        return bytes.windows(2).any(|pair| is_odd(pair[0], pair[1]));
+    };
+    // Without a way out in the middle, and always of the same length, so that it is a handful of instructions.
+    let has_odd =
+        |piece: &[u8; WIDTH + 1]| (0..WIDTH).fold(false, |odd, at| odd | is_odd(piece[at], piece[at + 1]));
+    let mut rest = bytes;
+    while let Some(piece) = rest.first_chunk() {
+        if has_odd(piece) {
+            return true;
+        }
+        rest = &rest[WIDTH..];
+    }
+    has_odd(last) // with some bytes once more
 }
 
 /// Why `text` is no path, if it is none.

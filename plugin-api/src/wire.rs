@@ -14,6 +14,7 @@ use crate::{
 };
 
 impl From<Error> for AbiError {
+    #[cold]
     fn from(error: Error) -> Self {
         let context = error.context().map(|(name, value)| pair(name, value)).collect();
         Self {
@@ -28,6 +29,7 @@ impl From<Error> for AbiError {
 }
 
 impl From<AbiError> for Error {
+    #[cold]
     fn from(wire: AbiError) -> Self {
         let mut error = Self::new(ErrorKind::from_code(wire.kind.0), text(&wire.message));
         if let ROption::RSome(path) = &wire.path {
@@ -97,6 +99,7 @@ fn map(pairs: &[AbiPair]) -> BTreeMap<String, String> {
 }
 
 impl From<FileKind> for AbiFileKind {
+    #[inline]
     fn from(kind: FileKind) -> Self {
         match kind {
             FileKind::File => Self::FILE,
@@ -108,6 +111,7 @@ impl From<FileKind> for AbiFileKind {
 }
 
 impl From<AbiFileKind> for FileKind {
+    #[inline]
     fn from(wire: AbiFileKind) -> Self {
         match wire {
             AbiFileKind::FILE => Self::File,
@@ -119,6 +123,7 @@ impl From<AbiFileKind> for FileKind {
 }
 
 impl From<FileInfo> for AbiFileInfo {
+    #[inline]
     fn from(info: FileInfo) -> Self {
         Self {
             path: String::from(info.path).into(),
@@ -135,26 +140,42 @@ impl From<FileInfo> for AbiFileInfo {
 impl TryFrom<AbiFileInfo> for FileInfo {
     type Error = Error;
 
+    #[inline]
     fn try_from(wire: AbiFileInfo) -> Result<Self> {
-        let time = |time: ROption<AbiTime>| time.into_option().and_then(AbiTime::to_system_time);
-        let mut info = Self::new(their_path(&wire.path)?, wire.kind.into(), wire.size)
-            .created_at(time(wire.created_at))
-            .modified_at(time(wire.modified_at));
-        if !wire.attributes.is_empty() {
-            info.attributes = map(&wire.attributes);
-        }
-        Ok(info)
+        read_info(wire, None)
     }
+}
+
+/// A description by the other side, which most likely has the path `asked`: then that is a path.
+#[inline]
+pub(crate) fn read_info(wire: AbiFileInfo, asked: Option<&BackendPath>) -> Result<FileInfo> {
+    let time = |time: ROption<AbiTime>| time.into_option().and_then(AbiTime::to_system_time);
+    let path = match asked {
+        Some(asked) if asked.as_str().as_bytes() == wire.path.as_rstr().as_rslice().as_slice() => {
+            asked.clone()
+        }
+        _ => their_path(&wire.path)?,
+    };
+    let mut info = FileInfo::new(path, wire.kind.into(), wire.size)
+        .created_at(time(wire.created_at))
+        .modified_at(time(wire.modified_at));
+    if !wire.attributes.is_empty() {
+        info.attributes = map(&wire.attributes);
+    }
+    Ok(info)
 }
 
 /// A path that the other side tells of.
 fn their_path(wire: &RString) -> Result<BackendPath> {
-    let none =
-        |cause| Error::new(ErrorKind::Other, "the plugin answered a path that is none").caused_by(cause);
     match text_from_abi(wire.as_rstr()) {
-        Cow::Borrowed(text) => BackendPath::parse(text).map_err(none),
-        Cow::Owned(text) => Err(none(Error::new(ErrorKind::InvalidPath, "it is not UTF-8").at(text))),
+        Cow::Borrowed(text) => BackendPath::parse(text).map_err(no_path),
+        Cow::Owned(text) => Err(no_path(Error::new(ErrorKind::InvalidPath, "it is not UTF-8").at(text))),
     }
+}
+
+#[cold]
+fn no_path(cause: Error) -> Error {
+    Error::new(ErrorKind::Other, "the plugin answered a path that is none").caused_by(cause)
 }
 
 impl From<SyncReport> for AbiSyncReport {

@@ -14,17 +14,25 @@ use crate::{AbiError, AbiErrorKind, AbiResult};
 /// Runs the body of an entry; an unwinding panic becomes [`AbiErrorKind::PANICKED`] with the panic's text.
 ///
 /// State is asserted to be unwind safe: it belongs to the plugin, and std's locks poison themselves.
+#[inline]
 pub fn guard<T>(entry: &'static str, body: impl FnOnce() -> AbiResult<T>) -> AbiResult<T> {
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-        let text = payload_text(&*payload);
-        discard(payload);
-        RResult::RErr(AbiError::new(AbiErrorKind::PANICKED, format!("panicked in {entry}: {text}")))
-    })
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(answer) => answer,
+        Err(payload) => RResult::RErr(panicked(entry, payload)),
+    }
 }
 
 /// Runs code that has no way to answer an error (a drop, a getter); `None` if it panicked.
+#[inline]
 pub fn guard_drop<T>(body: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(body)).map_err(discard).ok()
+}
+
+#[cold]
+fn panicked(entry: &str, payload: Box<dyn Any + Send>) -> AbiError {
+    let text = payload_text(&*payload);
+    discard(payload);
+    AbiError::new(AbiErrorKind::PANICKED, format!("panicked in {entry}: {text}"))
 }
 
 fn payload_text(payload: &(dyn Any + Send)) -> String {
@@ -33,6 +41,7 @@ fn payload_text(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Drops a panic's payload, whose own `Drop` may panic once more: then it is leaked.
+#[cold]
 fn discard(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);
@@ -45,6 +54,7 @@ pub struct Guarded<T>(ManuallyDrop<T>);
 
 impl<T> Guarded<T> {
     /// Wraps `value`.
+    #[inline]
     pub fn new(value: T) -> Self {
         Self(ManuallyDrop::new(value))
     }
@@ -53,12 +63,14 @@ impl<T> Guarded<T> {
 impl<T> Deref for Guarded<T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
         &self.0
     }
 }
 
 impl<T> DerefMut for Guarded<T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
         &mut self.0
     }

@@ -78,6 +78,7 @@ pub struct AbiTime {
 }
 
 impl From<SystemTime> for AbiTime {
+    #[inline]
     fn from(time: SystemTime) -> Self {
         let seconds = |d: Duration| i64::try_from(d.as_secs()).unwrap_or(i64::MAX);
         match time.duration_since(UNIX_EPOCH) {
@@ -95,11 +96,16 @@ impl From<SystemTime> for AbiTime {
 
 impl AbiTime {
     /// The same moment as `SystemTime`; `None` if that type cannot hold it.
+    #[inline]
     pub fn to_system_time(self) -> Option<SystemTime> {
-        let nanos = Duration::from_nanos(u64::from(self.nanos));
-        let whole = Duration::from_secs(self.secs.unsigned_abs());
-        let base = if self.secs >= 0 { UNIX_EPOCH.checked_add(whole) } else { UNIX_EPOCH.checked_sub(whole) };
-        base?.checked_add(nanos)
+        // The nanoseconds may be more than a second: no claim of the other side makes this overflow.
+        match u64::try_from(self.secs) {
+            Ok(secs) => UNIX_EPOCH.checked_add(Duration::new(secs, self.nanos)),
+            Err(_) => {
+                let whole = UNIX_EPOCH.checked_sub(Duration::from_secs(self.secs.unsigned_abs()));
+                whole?.checked_add(Duration::new(0, self.nanos))
+            }
+        }
     }
 }
 

@@ -170,8 +170,9 @@ impl Tree {
     fn describe(&self, path: &BackendPath) -> Result<FileInfo> {
         let doing = "describe it";
         // A name in the root itself leads nowhere else unless it is a link: there is nothing to open first.
-        if let Ok(("", name)) = path.split()
-            && let Ok(stat) = Stat::at(self.root(), name)
+        if !path.is_root()
+            && !path.as_str().as_bytes().contains(&b'/')
+            && let Ok(stat) = Stat::at(self.root(), path.as_str())
             && !stat.is_link()
         {
             return Ok(stat.info(path.clone()));
