@@ -36,6 +36,8 @@ struct Inner {
     sync: Option<SyncHandle>,
     search: Option<SearchHandle>,
     own: Capabilities,
+    /// Whether the plugin's ABI has the flag; an older plugin refuses what it does not know.
+    knows_names_only: bool,
     plugin: Plugin,
 }
 
@@ -44,7 +46,9 @@ impl Backend {
         let own = Capabilities::from_bits_retain(object.capabilities());
         let sync = object.sync().into_option().map(SyncHandle);
         let search = object.search().into_option().map(SearchHandle);
-        Self { inner: Arc::new(Inner { object, sync, search, own, plugin }), stands_in: true }
+        let knows_names_only = plugin.manifest().abi_minor() >= 1;
+        let inner = Inner { object, sync, search, own, knows_names_only, plugin };
+        Self { inner: Arc::new(inner), stands_in: true }
     }
 
     /// The same backend as the plugin implements it: the host stands in for nothing, and what is not declared answers
@@ -170,6 +174,8 @@ impl FileBackend for Backend {
     }
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
+        // It is no more than a wish.
+        let options = options.names_only(options.names_only && self.inner.knows_names_only);
         let entries = self.object().list(text(path), options.into()).into_result()?;
         Ok(Box::new(EntriesIterator::new(entries)))
     }

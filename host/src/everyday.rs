@@ -99,7 +99,8 @@ impl Backend {
         FileBackend::info(self, &path.into_path()?)
     }
 
-    /// The children of a directory.
+    /// The children of a directory. Where paths and kinds are enough, [`FileBackend::list`] is quicker, with
+    /// [`names_only`](ListOptions::names_only).
     pub fn list(&self, path: impl IntoPath) -> Result<Entries> {
         FileBackend::list(self, &path.into_path()?, ListOptions::default())
     }

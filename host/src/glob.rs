@@ -120,7 +120,7 @@ fn expand(
             }
         }
         Segment::Name(names) => {
-            for entry in backend.list(dir, ListOptions::default())? {
+            for entry in backend.list(dir, ListOptions::default().names_only(!rest.is_empty()))? {
                 match entry {
                     Err(error) => found.push(Err(error)),
                     Ok(info) if !info.path.name().is_some_and(|name| matches_any(names, name)) => {}

@@ -46,6 +46,11 @@ impl Manifest {
         serde_json::from_slice(text).map_err(|e| bad(format!("its manifest is not valid: {e}")))
     }
 
+    /// The minor version of the ABI, of which nothing newer is asked; 0, the oldest, if it does not say.
+    pub(crate) fn abi_minor(&self) -> u32 {
+        self.abi.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0)
+    }
+
     /// Checks what can be told from the manifest alone. Without an `expected` name, any that a plugin can have will do.
     pub(crate) fn check(&self, expected: Option<&PluginName>) -> Result<(), Refusal> {
         let major = |version: &str| version.split('.').next().map(str::to_owned);

@@ -10,7 +10,8 @@ use crate::{
     ErrorKind, FileInfo, ListOptions, Result, SearchBackend, SyncFileBackend, UpdateMode,
 };
 
-/// The entries of a listing; each is what [`info`](FileBackend::info) answers for its path, or why it cannot be told.
+/// The entries of a listing; each is what [`info`](FileBackend::info) answers for its path, or as much of it as was asked
+/// for, or why it cannot be told.
 pub type Entries = Box<dyn Iterator<Item = Result<FileInfo>> + Send>;
 
 /// The content of a file, read piece by piece.
@@ -125,6 +126,9 @@ pub trait FileBackend: Send + Sync {
     /// holds. Links are not walked into. The directory itself is not among the entries. A listing is no snapshot: what
     /// changes meanwhile may or may not be seen. Temporary files of the backend are never listed. An entry that cannot be
     /// described is an error in its place, and the listing goes on.
+    ///
+    /// With [`names_only`](ListOptions::names_only) an entry need tell no more than its path and kind, which is far
+    /// quicker where a storage has to look at each file for the rest.
     ///
     /// # Errors
     ///

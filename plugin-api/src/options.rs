@@ -52,6 +52,9 @@ impl DeleteOptions {
 pub struct ListOptions {
     /// Everything below the directory, not its children alone.
     pub recursive: bool,
+    /// The caller needs paths and kinds alone: sizes and times may be left out (0 and `None`), and attributes, which spares
+    /// a backend from asking for each. One that has them at hand may tell them all the same.
+    pub names_only: bool,
 }
 
 impl ListOptions {
@@ -59,6 +62,13 @@ impl ListOptions {
     #[must_use]
     pub const fn recursive(mut self, recursive: bool) -> Self {
         self.recursive = recursive;
+        self
+    }
+
+    /// Sets [`names_only`](Self::names_only).
+    #[must_use]
+    pub const fn names_only(mut self, names_only: bool) -> Self {
+        self.names_only = names_only;
         self
     }
 }

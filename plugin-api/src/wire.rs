@@ -266,10 +266,10 @@ impl From<AbiRange> for ByteRange {
 /// Defines how an options type becomes flags, and flags become it: a bit that it does not have is refused, because the
 /// caller asked for something.
 macro_rules! options_as_flags {
-    ($($options:ident: $field:ident = $flag:ident;)+) => {$(
+    ($($options:ident: $($field:ident = $flag:ident),+;)+) => {$(
         impl From<$options> for AbiOptions<'static> {
             fn from(options: $options) -> Self {
-                Self::new(if options.$field { flags::$flag } else { 0 })
+                Self::new($(if options.$field { flags::$flag } else { 0 })|+)
             }
         }
 
@@ -277,8 +277,8 @@ macro_rules! options_as_flags {
             type Error = Error;
 
             fn try_from(wire: AbiOptions<'_>) -> Result<Self> {
-                refuse_unknown(wire, flags::$flag)?;
-                Ok(Self { $field: wire.flags & flags::$flag != 0 })
+                refuse_unknown(wire, $(flags::$flag)|+)?;
+                Ok(Self { $($field: wire.flags & flags::$flag != 0),+ })
             }
         }
     )+};
@@ -288,7 +288,7 @@ options_as_flags! {
     CreateOptions: overwrite = OVERWRITE;
     CopyOptions: overwrite = OVERWRITE;
     DeleteOptions: recursive = RECURSIVE;
-    ListOptions: recursive = RECURSIVE;
+    ListOptions: recursive = RECURSIVE, names_only = NAMES_ONLY;
 }
 
 impl From<UpdateMode> for AbiOptions<'static> {
@@ -385,6 +385,10 @@ mod tests {
         for overwrite in [false, true] {
             let options = CreateOptions::default().overwrite(overwrite);
             assert_eq!(CreateOptions::try_from(AbiOptions::from(options)).unwrap(), options);
+        }
+        for (recursive, names_only) in [(false, true), (true, false), (true, true)] {
+            let options = ListOptions::default().recursive(recursive).names_only(names_only);
+            assert_eq!(ListOptions::try_from(AbiOptions::from(options)).unwrap(), options);
         }
         for mode in [UpdateMode::Replace, UpdateMode::Append] {
             assert_eq!(UpdateMode::try_from(AbiOptions::from(mode)).unwrap(), mode);

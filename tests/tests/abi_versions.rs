@@ -28,7 +28,7 @@ fn main() {
 /// The boundary with one more method and one more field, as a next minor version would have.
 fn newer() -> Variant {
     Variant::new("newer")
-        .edit(ABI_MANIFEST, "version = \"1.0.0\"", "version = \"1.1.0\"")
+        .edit(ABI_MANIFEST, "version = \"1.1.0\"", "version = \"1.2.0\"")
         .edit(
             &format!("{ABI}/backend.rs"),
             "fn sync(&self) -> ROption<AbiSyncBox>;",
@@ -103,7 +103,7 @@ fn with_lying_manifest(dir: &Path, from: &str) {
     let mut bytes = fs::read(&library).unwrap();
     let from = format!("\"abi\":\"{from}\"");
     let start = bytes.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
-    bytes[start..start + from.len()].copy_from_slice(b"\"abi\":\"1.0.0\"");
+    bytes[start..start + from.len()].copy_from_slice(b"\"abi\":\"1.1.0\"");
     fs::write(dir.join("lying"), bytes).unwrap();
     fs::rename(dir.join("lying"), library).unwrap();
 }
@@ -118,10 +118,10 @@ fn refusal(dir: &Path) -> String {
 
 #[test]
 fn another_major_version_is_refused_by_its_manifest_and_by_its_types() {
-    let next = Variant::new("major").edit(ABI_MANIFEST, "version = \"1.0.0\"", "version = \"2.0.0\"");
+    let next = Variant::new("major").edit(ABI_MANIFEST, "version = \"1.1.0\"", "version = \"2.0.0\"");
     let dir = next.build_plugin();
     let expected = "abi-major: plugin `memory` is not usable: DIR/libf9_backend_memory.so: built for plugin ABI 2.0.0, \
-                    this host speaks 1.0.0";
+                    this host speaks 1.1.0";
     assert_eq!(refusal(&dir), expected);
     with_lying_manifest(&dir, "2.0.0");
     assert_eq!(refusal(&dir), expected);

@@ -208,7 +208,7 @@ fn plugins_are_listed_with_what_they_say_of_themselves() {
     let lines: Vec<Value> =
         text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let local = lines.iter().find(|plugin| plugin["name"] == "local").unwrap();
-    assert_eq!(local["manifest"]["abi"], "1.0.0");
+    assert_eq!(local["manifest"]["abi"], "1.1.0");
     assert_eq!(local["refusal"], Value::Null);
 }
 

@@ -162,7 +162,7 @@ fn a_manifest_that_does_not_fit_is_told_so() {
         "the file is named for `other`, its manifest says `memory`",
     );
     shelf.put(MEMORY, with_manifest("\"abi\":\"1.", "\"abi\":\"2."));
-    shelf.assert_refused("memory", "abi-major", "built for plugin ABI 2.0.0, this host speaks 1.0.0");
+    shelf.assert_refused("memory", "abi-major", "built for plugin ABI 2.1.0, this host speaks 1.1.0");
     shelf.put(MEMORY, with_manifest("{\"format\":1", "{\"format\":9"));
     shelf.assert_refused("memory", "bad-manifest", "its manifest has format 9, this host reads format 1");
     shelf.put(MEMORY, with_manifest("{\"format\":1", "[\"format\":1"));
@@ -203,7 +203,7 @@ fn a_file_is_inspected_without_being_run() {
     shelf.put(MEMORY, memory_plugin());
     let files = shelf.host.plugins();
     let manifest = files[0].manifest.as_ref().unwrap();
-    assert_eq!((manifest.name.as_str(), manifest.abi.as_str()), ("memory", "1.0.0"));
+    assert_eq!((manifest.name.as_str(), manifest.abi.as_str()), ("memory", "1.1.0"));
     let is_mapped =
         || fs::read_to_string("/proc/self/maps").unwrap().contains(shelf.dir.path().to_str().unwrap());
     assert!(!is_mapped());

@@ -452,7 +452,7 @@ fn inspecting_tells_facts_and_an_exit_code() {
         "exports:      ",
         "f9_plugin_manifest",
         "name:         memory",
-        "plugin ABI:   1.0.0",
+        "plugin ABI:   1.1.0",
         "target:       TARGET",
     ] {
         assert!(told.contains(fact), "{told}");
@@ -518,7 +518,7 @@ fn the_doctor_tells_where_and_why() {
 }
 
 const DOCTOR_HEAD: &str = "\
-host      plugin ABI 1.0.0, TARGET
+host      plugin ABI 1.1.0, TARGET
 lock      none
 searched, in this order
   DIR/plugins: nothing
@@ -527,14 +527,14 @@ candidates
 ";
 
 const DOCTOR_MEMORY: &str = "\
-host      plugin ABI 1.0.0, TARGET
+host      plugin ABI 1.1.0, TARGET
 lock      none
 searched, in this order
   DIR/plugins: 1 candidate
   DIR/more: 1 candidate
 candidates
   memory: ok: DIR/plugins/libf9_backend_memory.so
-    0.1.0, plugin ABI 1.0.0, TARGET
+    0.1.0, plugin ABI 1.1.0, TARGET
   memory: shadowed: DIR/more/libf9_backend_memory.so
     DIR/plugins/libf9_backend_memory.so comes first
     -> remove one of the two files, or change the order of the directories
@@ -542,7 +542,7 @@ nothing is against loading `memory`
 ";
 
 const DOCTOR_MEMROY: &str = "\
-host      plugin ABI 1.0.0, TARGET
+host      plugin ABI 1.1.0, TARGET
 lock      none
 searched, in this order
   DIR/plugins: nothing

@@ -95,7 +95,7 @@ pub(crate) fn ls(
     session: &Session<'_>,
     output: &mut Output,
 ) -> Result<()> {
-    let options = ListOptions::default().recursive(recursive);
+    let options = ListOptions::default().recursive(recursive).names_only(!long && !output.is_json());
     let mut infos = survey::entries(&session.place(path)?, options, session, output)?;
     infos.sort_by(|a, b| a.path.cmp(&b.path));
     infos.iter().try_for_each(|info| if long { output.long_entry(info) } else { output.entry(info) })

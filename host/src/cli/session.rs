@@ -284,7 +284,7 @@ impl Place {
         let mut missing = self.path.clone();
         loop {
             let parent = missing.parent()?;
-            match FileBackend::list(&*self.backend, &parent, ListOptions::default()) {
+            match FileBackend::list(&*self.backend, &parent, ListOptions::default().names_only(true)) {
                 Err(error) if error.is_not_found() => missing = parent,
                 listed => {
                     let there: Vec<_> = listed.ok()?.flatten().collect();

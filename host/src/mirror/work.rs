@@ -168,7 +168,7 @@ impl<'a> Run<'a> {
         let mut entries = self
             .source
             .backend
-            .list(&info.path, ListOptions::default())
+            .list(&info.path, ListOptions::default().names_only(true))
             .map_err(at(&info.path, Side::Source))?;
         match entries.next() {
             None => Ok(()),

@@ -24,11 +24,18 @@
 //! 1. Add the method after the one marked `last_prefix_field`, which stays where it is, with a default body of more than
 //!    one statement that answers through the older methods or with "unsupported"; a field of the root module likewise,
 //!    which reads as `None` from older plugins.
+//!    A flag for a call that is there is a constant, and the host sends it to no plugin whose manifest names an ABI from
+//!    before it: what is asked of such a plugin has to be had without it.
 //! 2. Raise the *minor* version of this crate: the host compares it to know which of the two sides is the older.
 //! 3. Update `tests/layout.rs`, which pins sizes, field counts and method names to the version.
 //!
 //! What a caller needs to know of a new method is said in the documentation of `FileBackend` in `f9-plugin-api`, which is
 //! versioned by itself: a method of the SDK that hosts can do without needs no change here (`command` carries JSON).
+//!
+//! | version | brought |
+//! |---|---|
+//! | 1.0 | all that is not named below |
+//! | 1.1 | [`flags::NAMES_ONLY`] for `list` |
 //!
 //! # How it shrinks
 //!
@@ -40,7 +47,7 @@
 //! # What judges
 //!
 //! - `tests/layout.rs` holds every type that crosses, and every method with its types, to what was released
-//!   (`tests/abi-1.0.txt`).
+//!   (`tests/abi-1.1.txt`).
 //! - A golden library of each released minor version is kept as it was built (`tests/golden` of the repository). Every
 //!   later host has to load it and run it through the suite. Where a change and a golden library disagree, the library is
 //!   right: plugins like it are in use.

@@ -161,6 +161,8 @@ pub mod flags {
     pub const RECURSIVE: u64 = 1 << 1;
     /// `update`: add to the end instead of replacing.
     pub const APPEND: u64 = 1 << 2;
+    /// `list`: sizes, times and attributes may be left out. Since 1.1.
+    pub const NAMES_ONLY: u64 = 1 << 3;
 }
 
 /// Part of a file: from `offset`, `length` bytes at most; `u64::MAX` means up to the end.

@@ -7,7 +7,7 @@ use super::{
     check::{Checked, cases, ensure},
     subject::Subject,
 };
-use crate::{ErrorKind, FileInfo};
+use crate::{ErrorKind, FileInfo, ListOptions};
 
 pub(super) const CASES: &[Case] = cases! {
     "list", Applies::Always;
@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = cases! {
     recursive_gives_everything_below: "With `recursive`, everything below it.";
     a_directory_comes_before_what_it_holds: "A directory comes before what it holds.";
     entries_are_as_info_says: "Each is what `info` answers for its path.";
+    names_only_gives_the_same_names: "With `names_only`, the same paths and kinds; the rest may be left out.";
     keeps_apart_names_that_begin_alike: "The children of a directory: not those of its neighbours.";
     shows_every_change: "The children of a directory, as they are now.";
     many_entries_are_complete: "The children of a directory: all of them, each once.";
@@ -92,6 +93,25 @@ fn entries_are_as_info_says(s: &Subject<'_>) -> Checked {
     Ok(())
 }
 
+fn names_only_gives_the_same_names(s: &Subject<'_>) -> Checked {
+    fill(s)?;
+    for path in ["/", "a", "a/empty"] {
+        for options in [ListOptions::default(), ListOptions::default().recursive(true)] {
+            let all = s.list_with(path, options).done()?;
+            let names = s.list_with(path, options.names_only(true)).done()?;
+            are(&names, &all.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>())?;
+            for name in names {
+                let info = s.info(name.path.as_str()).done()?;
+                let is_true = name.kind == info.kind && (name.size == 0 || name.size == info.size);
+                ensure!(is_true, "the entry is {name:?}, and `info` says {info:?}");
+            }
+        }
+    }
+    let names_only = ListOptions::default().names_only(true);
+    s.list_with("top", names_only).fails(ErrorKind::NotADirectory)?;
+    s.list_with("missing", names_only).fails(ErrorKind::NotFound)
+}
+
 fn keeps_apart_names_that_begin_alike(s: &Subject<'_>) -> Checked {
     for path in ["a/x", "ab/y", "a.b/z", "a b", "a-", "b/a/x"] {
         s.create(path, "x").done()?;
@@ -143,7 +163,7 @@ fn refuses_what_is_missing(s: &Subject<'_>) -> Checked {
 fn is_no_snapshot(s: &Subject<'_>) -> Checked {
     fill(s)?;
     let root = crate::BackendPath::root();
-    let options = crate::ListOptions::default().recursive(true);
+    let options = ListOptions::default().recursive(true);
     let half_read = s.0.list(&root, options).map(|mut entries| (entries.next().is_some(), entries));
     s.create("more", "x").done()?;
     s.delete_all("a").done()?;

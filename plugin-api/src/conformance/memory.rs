@@ -136,7 +136,12 @@ impl FileBackend for StrictMemory {
         let mut found: Vec<_> = inside.map(|(other, entry)| entry.describe(other)).collect();
         // By depth, so that a directory comes before what it holds.
         found.sort_by_cached_key(|info| (info.path.segments().count(), scrambled(&info.path, tree.listings)));
-        Ok(Box::new(found.into_iter().map(Ok)))
+        // Whoever wants names alone is not to rely on more.
+        let told = move |info: FileInfo| match options.names_only {
+            true => FileInfo::new(info.path, info.kind, 0),
+            false => info,
+        };
+        Ok(Box::new(found.into_iter().map(move |info| Ok(told(info)))))
     }
 
     fn open_read(&self, path: &BackendPath, range: ByteRange) -> Result<Reader> {

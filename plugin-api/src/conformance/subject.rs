@@ -112,13 +112,23 @@ impl Subject<'_> {
 
     /// The children of a directory.
     pub(super) fn list(&self, path: &str) -> Answer<Vec<FileInfo>> {
-        self.ask("list", path, |path| self.0.list(path, ListOptions::default())?.collect())
+        self.list_with(path, ListOptions::default())
     }
 
     /// Everything below a directory.
     pub(super) fn list_all(&self, path: &str) -> Answer<Vec<FileInfo>> {
-        let options = ListOptions::default().recursive(true);
-        self.ask("list (recursive)", path, |path| self.0.list(path, options)?.collect())
+        self.list_with(path, ListOptions::default().recursive(true))
+    }
+
+    /// A listing with these options.
+    pub(super) fn list_with(&self, path: &str, options: ListOptions) -> Answer<Vec<FileInfo>> {
+        let operation = match (options.recursive, options.names_only) {
+            (false, false) => "list",
+            (true, false) => "list (recursive)",
+            (false, true) => "list (names only)",
+            (true, true) => "list (recursive, names only)",
+        };
+        self.ask(operation, path, |path| self.0.list(path, options)?.collect())
     }
 
     /// A stream read to its end; an error in it counts as the answer.

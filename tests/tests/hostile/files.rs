@@ -124,9 +124,9 @@ fn kinds() -> Vec<Kind> {
         kind("a manifest with nothing in it", "bad-manifest", text("{\"format\":1", "{}\0--------")),
         kind("another name", "name-mismatch", text("\"name\":\"memory\"", "\"name\":\"memorx\"")),
         kind("a name that is a path", "name-mismatch", text("\"name\":\"memory\"", "\"name\":\"../../\"")),
-        kind("an ABI of the future", "abi-major", text("\"abi\":\"1.0.0\"", "\"abi\":\"2.0.0\"")),
-        kind("an ABI of the past", "abi-major", text("\"abi\":\"1.0.0\"", "\"abi\":\"0.9.9\"")),
-        kind("an ABI that is no version", "abi-major", text("\"abi\":\"1.0.0\"", "\"abi\":\"one..\"")),
+        kind("an ABI of the future", "abi-major", text("\"abi\":\"1.1.0\"", "\"abi\":\"2.0.0\"")),
+        kind("an ABI of the past", "abi-major", text("\"abi\":\"1.1.0\"", "\"abi\":\"0.9.9\"")),
+        kind("an ABI that is no version", "abi-major", text("\"abi\":\"1.1.0\"", "\"abi\":\"one..\"")),
         kind("a manifest that lies about the processor", "bad-manifest", target(other_target)),
     ]
 }

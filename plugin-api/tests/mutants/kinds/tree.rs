@@ -228,6 +228,36 @@ fn list() -> Vec<Row> {
                 })
             };
         }),
+        mutant("takes every name for a file's", "list::names_only_gives_the_same_names", |ops| {
+            ops.list = |m, path, options| {
+                changed(m, path, options, |entries| {
+                    let named = entries.iter_mut().filter(|_| options.names_only);
+                    named.for_each(|entry| entry.kind = FileKind::File);
+                })
+            };
+        }),
+        mutant("invents what it is not asked for", "list::names_only_gives_the_same_names", |ops| {
+            ops.list = |m, path, options| {
+                changed(m, path, options, |entries| {
+                    let named = entries.iter_mut().filter(|entry| options.names_only && entry.is_file());
+                    named.for_each(|entry| entry.size = u64::MAX);
+                })
+            };
+        }),
+        mutant("refuses to tell names alone", "list::names_only_gives_the_same_names", |ops| {
+            ops.list = |m, path, options| {
+                if options.names_only {
+                    Err(Error::unsupported("names"))
+                } else {
+                    m.inner.list(path, options)
+                }
+            };
+        }),
+        mutant("tells the names of children alone", "list::names_only_gives_the_same_names", |ops| {
+            ops.list = |m, path, options| {
+                m.inner.list(path, options.recursive(options.recursive && !options.names_only))
+            };
+        }),
         mutant("compares prefixes of text", "list::keeps_apart_names_that_begin_alike", |ops| {
             ops.list = |m, path, options| {
                 m.inner.info(path)?;

@@ -2,6 +2,7 @@
 
 mod append;
 mod backend;
+mod directory;
 mod draft;
 mod errors;
 mod listing;

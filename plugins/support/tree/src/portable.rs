@@ -15,7 +15,7 @@ use std::{
 
 use cap_std::{
     ambient_authority,
-    fs::{Dir, Metadata},
+    fs::{Dir, FileType, Metadata},
 };
 use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, Content, CopyOptions, CreateOptions, DeleteOptions, Entries,
@@ -118,7 +118,7 @@ impl FileBackend for Tree {
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
         self.on(path, "list the directory", || {
-            Ok(Box::new(Listing::open(self.clone(), path, options.recursive)?) as Entries)
+            Ok(Box::new(Listing::open(self.clone(), path, options)?) as Entries)
         })
     }
 
@@ -318,15 +318,19 @@ fn below(folder: &Path, name: impl AsRef<Path>) -> PathBuf {
 
 /// Describes the file at `path`.
 fn info(path: &BackendPath, found: &Metadata) -> FileInfo {
-    let (kind, size) = match found {
-        found if found.is_file() => (FileKind::File, found.len()),
-        found if found.is_dir() => (FileKind::Directory, 0),
-        found if found.is_symlink() => (FileKind::Symlink, 0),
-        _ => (FileKind::Other, 0),
-    };
+    let size = if found.is_file() { found.len() } else { 0 };
     let created = found.created().ok().map(|time| time.into_std());
     let modified = found.modified().ok().map(|time| time.into_std());
-    FileInfo::new(path.clone(), kind, size).created_at(created).modified_at(modified)
+    FileInfo::new(path.clone(), kind(found.file_type()), size).created_at(created).modified_at(modified)
+}
+
+fn kind(file_type: FileType) -> FileKind {
+    match file_type {
+        found if found.is_file() => FileKind::File,
+        found if found.is_dir() => FileKind::Directory,
+        found if found.is_symlink() => FileKind::Symlink,
+        _ => FileKind::Other,
+    }
 }
 
 /// Starts anew when a directory that was found or made went away before it was used.

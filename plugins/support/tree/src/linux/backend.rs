@@ -65,7 +65,7 @@ impl FileBackend for Tree {
     }
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {
-        self.on(path, || Ok(Box::new(Listing::open(self.clone(), path, options.recursive)?) as Entries))
+        self.on(path, || Ok(Box::new(Listing::open(self.clone(), path, options)?) as Entries))
     }
 
     fn open_read(&self, path: &BackendPath, range: ByteRange) -> Result<Reader> {

@@ -1,13 +1,17 @@
 //! Listing: entry by entry, however many there are.
 
-use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, FileInfo, Result};
+use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, FileInfo, FileKind, ListOptions, Result};
 use rustix::{
-    fd::OwnedFd,
-    fs::{Dir, DirEntry, FileType, Mode, OFlags, openat},
+    fs::{FileType, Mode, OFlags, openat},
     io::{Errno, retry_on_intr},
 };
 
-use super::{errors::failure, stat::Stat, temp};
+use super::{
+    directory::{Directory, Entry},
+    errors::failure,
+    stat::{Stat, kind_of},
+    temp,
+};
 use crate::Tree;
 
 const DOING: &str = "list the directory";
@@ -17,11 +21,11 @@ const MAX_OPEN: usize = 32;
 
 const OPEN: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// The entries of a directory, and of those in it if `recursive`.
+/// The entries of a directory, and of those in it if they are asked for.
 #[derive(Debug)]
 pub(crate) struct Listing {
     tree: Tree,
-    recursive: bool,
+    options: ListOptions,
     /// From the directory that is listed down to the one that is being read.
     levels: Vec<Level>,
 }
@@ -30,24 +34,25 @@ pub(crate) struct Listing {
 struct Level {
     path: BackendPath,
     state: State,
-    /// Where reading goes on, in the file system's own terms.
-    position: i64,
 }
 
 #[derive(Debug)]
 enum State {
     /// To be opened when its turn comes, in the directory above, under its name.
     New,
-    Open(Dir),
+    Open(Directory),
     /// Closed for the time being; it is the same if it looks like this.
-    Closed(Box<Stat>),
+    Closed {
+        seen: Box<Stat>,
+        position: u64,
+    },
 }
 
 impl Listing {
-    pub(crate) fn open(tree: Tree, path: &BackendPath, recursive: bool) -> Result<Self> {
+    pub(crate) fn open(tree: Tree, path: &BackendPath, options: ListOptions) -> Result<Self> {
         let fd = tree.root().open_at(path.as_str(), OPEN, DOING)?;
-        let state = State::Open(dir(fd)?);
-        Ok(Self { tree, recursive, levels: vec![Level { path: path.clone(), state, position: 0 }] })
+        let state = State::Open(Directory::new(fd));
+        Ok(Self { tree, options, levels: vec![Level { path: path.clone(), state }] })
     }
 
     /// The next entry of the directory that is being read; `None` at its end.
@@ -58,62 +63,61 @@ impl Listing {
                 return Some(Err(error));
             }
             let level = self.levels.last_mut()?;
-            let State::Open(dir) = &mut level.state else { return None };
-            let entry = match dir.read()? {
-                Ok(entry) => entry,
+            let State::Open(directory) = &mut level.state else { return None };
+            match directory.advance() {
+                Ok(true) => {}
+                Ok(false) => return None,
                 Err(errno) => {
                     let error = failure(DOING, errno).at(&level.path);
                     self.levels.pop();
                     return Some(Err(error));
                 }
-            };
-            level.position = entry.offset();
-            if let Some(found) = self.entry(&entry) {
+            }
+            if let Some(found) = self.entry() {
                 return Some(found);
             }
         }
     }
 
-    /// What there is to say of an entry; nothing of one that is hidden or gone.
-    fn entry(&mut self, entry: &DirEntry) -> Option<Result<FileInfo>> {
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            return None;
-        }
+    /// What there is to say of the entry that was read; nothing of one that is hidden or gone.
+    fn entry(&mut self) -> Option<Result<FileInfo>> {
         let level = self.levels.last()?;
-        if temp::is_reserved(name.to_bytes()) {
-            if let State::Open(dir) = &level.state
-                && let Ok(fd) = dir.fd()
-            {
-                temp::sweep_if_left(fd, name);
-            }
+        let State::Open(directory) = &level.state else { return None };
+        let entry = directory.entry()?;
+        if matches!(entry.name.to_bytes(), b"." | b"..") {
             return None;
         }
-        let path = match name.to_str() {
+        if temp::is_reserved(entry.name.to_bytes()) {
+            temp::sweep_if_left(directory, entry.name);
+            return None;
+        }
+        let path = match entry.name.to_str() {
             Ok(name) if self.tree.root().is_excluded(name) => return None,
             Ok(name) => child(&level.path, name),
             Err(_) => Err(not_utf8()),
         };
         let path = match path {
             Ok(path) => path,
-            Err(error) => return Some(Err(located(error, &level.path, &name.to_string_lossy()))),
+            Err(error) => return Some(Err(located(error, &level.path, &entry.name.to_string_lossy()))),
         };
-        let State::Open(dir) = &level.state else { return None };
-        let stat = match dir.fd().and_then(|fd| Stat::at(fd, name)) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT) => return None,
-            Err(errno) => return Some(Err(failure("describe the entry", errno).at(&path))),
+        let info = match kind_without_a_look(self.options, &entry) {
+            Some(kind) => FileInfo::new(path, kind, 0),
+            None => match Stat::at(directory, entry.name) {
+                Ok(stat) => stat.info(path),
+                Err(Errno::NOENT) => return None,
+                Err(errno) => return Some(Err(failure("describe the entry", errno).at(path))),
+            },
         };
-        if stat.is_link() {
-            return match self.tree.info(&path) {
+        if info.kind == FileKind::Symlink {
+            return match self.tree.info(&info.path) {
                 Err(error) if error.is_not_found() => None,
                 info => Some(info),
             };
         }
-        if self.recursive && stat.is_dir() {
-            self.levels.push(Level { path: path.clone(), state: State::New, position: 0 });
+        if self.options.recursive && info.is_dir() {
+            self.levels.push(Level { path: info.path.clone(), state: State::New });
         }
-        Some(Ok(stat.info(path)))
+        Some(Ok(info))
     }
 
     /// Opens the directory whose turn it is, if it is not open.
@@ -122,10 +126,10 @@ impl Listing {
         let opened = match &last.state {
             State::Open(_) => return Ok(()),
             State::New => open_below(above.last(), &last.path),
-            State::Closed(seen) => self.tree.reopen(&last.path, seen, last.position).map(Some),
+            State::Closed { seen, position } => self.tree.reopen(&last.path, seen, *position).map(Some),
         };
         match opened.map_err(|error| error.at(&last.path))? {
-            Some(dir) => last.state = State::Open(dir),
+            Some(directory) => last.state = State::Open(directory),
             // It is gone, or something else by now: it had its entry, and there is nothing below it.
             None => {
                 self.levels.pop();
@@ -139,9 +143,9 @@ impl Listing {
     fn close_one(&mut self) -> Result<()> {
         let Some(index) = self.levels.len().checked_sub(MAX_OPEN + 1) else { return Ok(()) };
         let level = &mut self.levels[index];
-        if let State::Open(dir) = &level.state {
-            let stat = dir.fd().and_then(Stat::of).map_err(|errno| failure(DOING, errno).at(&level.path))?;
-            level.state = State::Closed(Box::new(stat));
+        if let State::Open(directory) = &level.state {
+            let stat = Stat::of(directory).map_err(|errno| failure(DOING, errno).at(&level.path))?;
+            level.state = State::Closed { seen: Box::new(stat), position: directory.position() };
         }
         Ok(())
     }
@@ -163,7 +167,7 @@ impl Iterator for Listing {
 
 impl Tree {
     /// Opens a directory of a listing again, at the position it had come to.
-    fn reopen(&self, path: &BackendPath, seen: &Stat, position: i64) -> Result<Dir> {
+    fn reopen(&self, path: &BackendPath, seen: &Stat, position: u64) -> Result<Directory> {
         let fd = self.root().open_at(path.as_str(), OPEN, DOING)?;
         let stat = Stat::of(&fd).map_err(|errno| failure(DOING, errno))?;
         if !stat.is_same_as(seen) {
@@ -173,28 +177,26 @@ impl Tree {
             )
             .hint("list it again"));
         }
-        let mut dir = dir(fd)?;
-        dir.seek(position).map_err(|errno| failure(DOING, errno))?;
-        Ok(dir)
+        Directory::at(fd, position).map_err(|errno| failure(DOING, errno))
     }
 }
 
 /// Opens a directory by its name in the one above, without following a link that took its place.
-fn open_below(above: Option<&Level>, path: &BackendPath) -> Result<Option<Dir>> {
+fn open_below(above: Option<&Level>, path: &BackendPath) -> Result<Option<Directory>> {
     let (Some(Level { state: State::Open(above), .. }), Some(name)) = (above, path.name()) else {
         return Ok(None);
     };
-    let opened =
-        above.fd().and_then(|fd| retry_on_intr(|| openat(fd, name, OPEN | OFlags::NOFOLLOW, Mode::empty())));
-    match opened {
-        Ok(fd) => dir(fd).map(Some),
+    match retry_on_intr(|| openat(above, name, OPEN | OFlags::NOFOLLOW, Mode::empty())) {
+        Ok(fd) => Ok(Some(Directory::new(fd))),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
         Err(errno) => Err(failure(DOING, errno)),
     }
 }
 
-fn dir(fd: OwnedFd) -> Result<Dir> {
-    Dir::new(fd).map_err(|errno| failure(DOING, errno))
+/// What the directory itself tells of an entry, if that will do. Not every file system tells.
+fn kind_without_a_look(options: ListOptions, entry: &Entry<'_>) -> Option<FileKind> {
+    let is_told = options.names_only && entry.file_type != FileType::Unknown;
+    is_told.then(|| kind_of(entry.file_type))
 }
 
 fn child(parent: &BackendPath, name: &str) -> Result<BackendPath> {
@@ -213,7 +215,16 @@ fn located(error: Error, parent: &BackendPath, name: &str) -> Error {
     error.at(path).hint("rename it with other means")
 }
 
-/// Whether a directory entry is surely not a directory.
-pub(crate) fn is_surely_no_directory(entry: &DirEntry) -> bool {
-    !matches!(entry.file_type(), FileType::Directory | FileType::Unknown)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_the_directory_does_not_tell_is_looked_up() {
+        let kind = |options, file_type| kind_without_a_look(options, &Entry { name: c"name", file_type });
+        let (all, names) = (ListOptions::default(), ListOptions::default().names_only(true));
+        assert_eq!(kind(names, FileType::RegularFile), Some(FileKind::File));
+        assert_eq!(kind(names, FileType::Unknown), None);
+        assert_eq!(kind(all, FileType::RegularFile), None);
+    }
 }

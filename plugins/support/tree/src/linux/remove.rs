@@ -5,11 +5,11 @@ use std::ffi::{CStr, CString};
 use f9_plugin_api::{Error, ErrorKind, Result};
 use rustix::{
     fd::{AsFd, OwnedFd},
-    fs::{AtFlags, Dir, Mode, OFlags, openat, unlinkat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, unlinkat},
     io::{self, Errno, retry_on_intr},
 };
 
-use super::{errors::failure, listing::is_surely_no_directory, resolve::attempts, stat::Stat, temp};
+use super::{errors::failure, resolve::attempts, stat::Stat, temp};
 use crate::Tree;
 
 const DOING: &str = "delete";
@@ -101,7 +101,8 @@ impl Removal<'_> {
                 Some(Ok(entry)) if matches!(entry.file_name().to_bytes(), b"." | b"..") => {}
                 Some(Ok(entry)) => {
                     let name = entry.file_name().to_owned();
-                    if let Err(error) = self.entry(&name, is_surely_no_directory(&entry)) {
+                    let no_directory = !matches!(entry.file_type(), FileType::Directory | FileType::Unknown);
+                    if let Err(error) = self.entry(&name, no_directory) {
                         self.fail(error);
                     }
                 }

@@ -103,7 +103,7 @@ impl Stat {
 
 const WANTED: StatxFlags = StatxFlags::BASIC_STATS.union(StatxFlags::BTIME);
 
-fn kind_of(file_type: FileType) -> FileKind {
+pub(crate) fn kind_of(file_type: FileType) -> FileKind {
     match file_type {
         FileType::RegularFile => FileKind::File,
         FileType::Directory => FileKind::Directory,

@@ -3,16 +3,16 @@
 use std::{io, path::PathBuf};
 
 use cap_std::fs::{DirEntry, ReadDir};
-use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, FileInfo, Result};
+use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, FileInfo, FileKind, ListOptions, Result};
 
-use super::{Tree, below, explain, info};
+use super::{Tree, below, explain, info, kind};
 
 const DOING: &str = "list the directory";
 
 #[derive(Debug)]
 pub(super) struct Listing {
     tree: Tree,
-    recursive: bool,
+    options: ListOptions,
     levels: Vec<Level>,
 }
 
@@ -26,11 +26,11 @@ struct Level {
 }
 
 impl Listing {
-    pub(super) fn open(tree: Tree, path: &BackendPath, recursive: bool) -> io::Result<Self> {
+    pub(super) fn open(tree: Tree, path: &BackendPath, options: ListOptions) -> io::Result<Self> {
         let plain = tree.follow(path.as_str())?;
         let entries = Some(tree.root.read_dir(&plain)?);
         let levels = vec![Level { path: path.clone(), plain, entries }];
-        Ok(Self { tree, recursive, levels })
+        Ok(Self { tree, options, levels })
     }
 
     /// The next entry of the directory whose turn it is; `None` at its end.
@@ -64,23 +64,33 @@ impl Listing {
                 return Some(Err(error.at(place.trim_start_matches('/')).hint("rename it with other means")));
             }
         };
-        let found = match entry.metadata() {
+        let told = match self.describe(entry, path.clone()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => return Some(Err(explain(error, "describe the entry").at(path))),
-            Ok(found) => found,
+            Ok(told) => told,
         };
-        if found.is_symlink() {
+        if told.kind == FileKind::Symlink {
             return match self.tree.info(&path) {
                 Err(error) if error.is_not_found() => None,
                 told => Some(told),
             };
         }
-        let told = info(&path, &found);
-        if self.recursive && found.is_dir() {
+        if self.options.recursive && told.is_dir() {
             let plain = below(&level.plain, &name);
             self.levels.push(Level { path, plain, entries: None });
         }
         Some(Ok(told))
+    }
+
+    /// Describes an entry, a link as a link; with no more than what the directory says of it, if that will do.
+    fn describe(&self, entry: &DirEntry, path: BackendPath) -> io::Result<FileInfo> {
+        if self.options.names_only {
+            let kind = kind(entry.file_type()?);
+            if kind != FileKind::Other {
+                return Ok(FileInfo::new(path, kind, 0));
+            } // the directory may not know
+        }
+        Ok(info(&path, &entry.metadata()?))
     }
 }
 

@@ -2,12 +2,15 @@
 
 use std::{
     io::{self, Read, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt},
+        net::UnixListener,
+    },
     time::{Duration, SystemTime},
 };
 
 use f9_plugin_api::{
-    ByteRange, Content, CreateOptions, ErrorKind, FileBackend, FileKind, ListOptions, UpdateMode,
+    ByteRange, Content, CreateOptions, ErrorKind, FileBackend, FileInfo, FileKind, ListOptions, UpdateMode,
 };
 
 use super::{Place, RESOLVERS, WAYS, parse, refused};
@@ -212,6 +215,21 @@ fn a_listing_has_children_or_everything_below() {
 }
 
 #[test]
+fn a_listing_of_names_looks_at_no_file() {
+    everywhere(|place| {
+        let tree = &place.tree;
+        tree.t_create("a/b", "x", false).unwrap();
+        let _socket = UnixListener::bind(place.at("a/socket")).unwrap();
+        let options = ListOptions::default().recursive(true).names_only(true);
+        let mut entries: Vec<_> = tree.list(&parse("/"), options).unwrap().map(Result::unwrap).collect();
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        let expected = [("a", FileKind::Directory), ("a/b", FileKind::File), ("a/socket", FileKind::Other)];
+        let expected = expected.map(|(path, kind)| FileInfo::new(parse(path), kind, 0));
+        assert_eq!(entries, expected);
+    });
+}
+
+#[test]
 fn a_stream_takes_effect_when_it_is_committed() {
     everywhere(|place| {
         let tree = &place.tree;
@@ -326,7 +344,7 @@ fn what_is_no_file_is_neither_read_nor_replaced() {
         let tree = &place.tree;
         let status = std::process::Command::new("mkfifo").arg(place.at("pipe")).status().unwrap();
         assert!(status.success());
-        let _socket = std::os::unix::net::UnixListener::bind(place.at("socket")).unwrap();
+        let _socket = UnixListener::bind(place.at("socket")).unwrap();
         for path in ["pipe", "socket"] {
             assert_eq!(tree.t_info(path).unwrap().kind, FileKind::Other);
             refused(tree.t_read(path), ErrorKind::InvalidOperation);
