@@ -110,7 +110,11 @@ impl BackendPath {
         joined.push_str(&self.0);
         joined.push('/');
         joined.push_str(relative);
-        if is_plain(&joined) { Ok(Self(joined.into())) } else { Self::parse(&joined) }
+        if is_plain(relative) && joined.len() <= MAX_BYTES {
+            Ok(Self(joined.into()))
+        } else {
+            Self::parse(&joined)
+        }
     }
 
     /// Whether this is `ancestor` or lies below it.
@@ -146,12 +150,14 @@ fn has_odd_pair(bytes: &[u8]) -> bool {
     let is_odd = |byte: u8, next: u8| {
         (byte == 0) | (byte == b'\\') | ((byte == b'/') & ((next == b'/') | (next == b'.')))
     };
-    let Some(last) = bytes.last_chunk::<{ WIDTH + 1 }>() else {
-        return bytes.windows(2).any(|pair| is_odd(pair[0], pair[1]));
-    };
     // Without a way out in the middle, and always of the same length, so that it is a handful of instructions.
     let has_odd =
         |piece: &[u8; WIDTH + 1]| (0..WIDTH).fold(false, |odd, at| odd | is_odd(piece[at], piece[at + 1]));
+    let Some(last) = bytes.last_chunk() else {
+        let mut piece = [b'x'; WIDTH + 1];
+        piece[..bytes.len()].copy_from_slice(bytes);
+        return has_odd(&piece);
+    };
     let mut rest = bytes;
     while let Some(piece) = rest.first_chunk() {
         if has_odd(piece) {

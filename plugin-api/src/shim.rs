@@ -296,12 +296,17 @@ impl AbiWriter for WriterObject {
     }
 }
 
+/// Room for so many entries is made at once.
+const USUAL_BATCH: usize = 256;
+
 struct EntriesObject(Guarded<Entries>);
 
 impl AbiEntries for EntriesObject {
     fn next_batch(&mut self, max: usize) -> AbiResult<RVec<RResult<AbiFileInfo, AbiError>>> {
         guard("next of a listing", || {
-            RResult::ROk(self.0.by_ref().take(max).map(to_abi::<_, AbiFileInfo>).collect())
+            let mut batch = RVec::with_capacity(max.min(USUAL_BATCH));
+            self.0.by_ref().take(max).for_each(|entry| batch.push(to_abi(entry)));
+            RResult::ROk(batch)
         })
     }
 }

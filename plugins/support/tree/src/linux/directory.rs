@@ -1,6 +1,6 @@
 //! Reading a directory: a block of entries at a time.
 
-use std::ffi::CStr;
+use std::{ffi::CStr, ops::Range};
 
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
@@ -27,7 +27,7 @@ pub(crate) struct Directory {
 /// An entry of a block.
 #[derive(Debug)]
 struct Place {
-    name: usize,
+    name: Range<usize>,
     file_type: FileType,
     /// That of the next entry.
     position: u64,
@@ -36,9 +36,21 @@ struct Place {
 /// What a directory says of an entry.
 #[derive(Debug)]
 pub(crate) struct Entry<'d> {
-    pub(crate) name: &'d CStr,
+    /// With its NUL.
+    name: &'d [u8],
     /// Not every file system tells.
     pub(crate) file_type: FileType,
+}
+
+impl<'d> Entry<'d> {
+    pub(crate) fn name(&self) -> &'d [u8] {
+        self.name.strip_suffix(&[0]).unwrap_or(self.name)
+    }
+
+    /// The name as system calls take it.
+    pub(crate) fn c_name(&self) -> &'d CStr {
+        CStr::from_bytes_with_nul(self.name).unwrap_or_default()
+    }
 }
 
 impl Directory {
@@ -67,8 +79,7 @@ impl Directory {
     /// The entry it has come to.
     pub(crate) fn entry(&self) -> Option<Entry<'_>> {
         let place = self.block.get(self.done.checked_sub(1)?)?;
-        let name = CStr::from_bytes_until_nul(self.names.get(place.name..)?).ok()?;
-        Some(Entry { name, file_type: place.file_type })
+        Some(Entry { name: self.names.get(place.name.clone())?, file_type: place.file_type })
     }
 
     /// Where the entry after that one is.
@@ -86,8 +97,9 @@ impl Directory {
         while let Some(entry) = entries.next() {
             let entry = entry?;
             let (file_type, position) = (entry.file_type(), entry.next_entry_cookie());
-            self.block.push(Place { name: self.names.len(), file_type, position });
+            let start = self.names.len();
             self.names.extend_from_slice(entry.file_name().to_bytes_with_nul());
+            self.block.push(Place { name: start..self.names.len(), file_type, position });
             if entries.is_buffer_empty() {
                 break;
             }

@@ -7,7 +7,7 @@ use rustix::{
 };
 
 use super::{
-    directory::{Directory, Entry},
+    directory::Directory,
     errors::failure,
     stat::{Stat, kind_of},
     temp,
@@ -84,25 +84,27 @@ impl Listing {
         let level = self.levels.last()?;
         let State::Open(directory) = &level.state else { return None };
         let entry = directory.entry()?;
-        if matches!(entry.name.to_bytes(), b"." | b"..") {
+        if matches!(entry.name(), b"." | b"..") {
             return None;
         }
-        if temp::is_reserved(entry.name.to_bytes()) {
-            temp::sweep_if_left(directory, entry.name);
+        if temp::is_reserved(entry.name()) {
+            temp::sweep_if_left(directory, entry.c_name());
             return None;
         }
-        let path = match entry.name.to_str() {
+        let path = match str::from_utf8(entry.name()) {
             Ok(name) if self.tree.root().is_excluded(name) => return None,
             Ok(name) => child(&level.path, name),
             Err(_) => Err(not_utf8()),
         };
         let path = match path {
             Ok(path) => path,
-            Err(error) => return Some(Err(located(error, &level.path, &entry.name.to_string_lossy()))),
+            Err(error) => {
+                return Some(Err(located(error, &level.path, &String::from_utf8_lossy(entry.name()))));
+            }
         };
-        let info = match kind_without_a_look(self.options, &entry) {
+        let info = match kind_without_a_look(self.options, entry.file_type) {
             Some(kind) => FileInfo::new(path, kind, 0),
-            None => match Stat::at(directory, entry.name) {
+            None => match Stat::at(directory, entry.c_name()) {
                 Ok(stat) => stat.info(path),
                 Err(Errno::NOENT) => return None,
                 Err(errno) => return Some(Err(failure("describe the entry", errno).at(path))),
@@ -194,9 +196,8 @@ fn open_below(above: Option<&Level>, path: &BackendPath) -> Result<Option<Direct
 }
 
 /// What the directory itself tells of an entry, if that will do. Not every file system tells.
-fn kind_without_a_look(options: ListOptions, entry: &Entry<'_>) -> Option<FileKind> {
-    let is_told = options.names_only && entry.file_type != FileType::Unknown;
-    is_told.then(|| kind_of(entry.file_type))
+fn kind_without_a_look(options: ListOptions, told: FileType) -> Option<FileKind> {
+    (options.names_only && told != FileType::Unknown).then(|| kind_of(told))
 }
 
 fn child(parent: &BackendPath, name: &str) -> Result<BackendPath> {
@@ -221,10 +222,9 @@ mod tests {
 
     #[test]
     fn a_kind_that_the_directory_does_not_tell_is_looked_up() {
-        let kind = |options, file_type| kind_without_a_look(options, &Entry { name: c"name", file_type });
         let (all, names) = (ListOptions::default(), ListOptions::default().names_only(true));
-        assert_eq!(kind(names, FileType::RegularFile), Some(FileKind::File));
-        assert_eq!(kind(names, FileType::Unknown), None);
-        assert_eq!(kind(all, FileType::RegularFile), None);
+        assert_eq!(kind_without_a_look(names, FileType::RegularFile), Some(FileKind::File));
+        assert_eq!(kind_without_a_look(names, FileType::Unknown), None);
+        assert_eq!(kind_without_a_look(all, FileType::RegularFile), None);
     }
 }
