@@ -120,7 +120,7 @@ impl Temps {
             if session.device != device {
                 break;
             }
-            let name = format!("{}-{:x}", session.id, next_number());
+            let name = numbered(&session.id, next_number());
             match fill(session.directory.as_fd(), &name, session.is_private) {
                 Ok(made) => return Ok((Temp { place: Place::Session(session), name, is_there: true }, made)),
                 Err(Errno::NOENT) => self.forget(&session),
@@ -379,6 +379,17 @@ fn new_id() -> String {
     format!("{:x}{:08x}{:08x}", now.as_nanos(), std::process::id(), next_number())
 }
 
+/// What `{id}-{number:x}` says. Each replaced file needs one, and to format it so takes as long as a system call.
+fn numbered(id: &str, number: u64) -> String {
+    let mut name = String::with_capacity(id.len() + "-ffffffffffffffff".len());
+    name.push_str(id);
+    name.push('-');
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1);
+    let digit = |place| char::from_digit((number >> (4 * place)) as u32 & 0xf, 16);
+    name.extend((0..digits).rev().filter_map(digit));
+    name
+}
+
 fn next_number() -> u64 {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     NUMBER.fetch_add(1, Ordering::Relaxed)
@@ -387,6 +398,13 @@ fn next_number() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_hexadecimal() {
+        for number in [0, 9, 10, 15, 16, 0xabc, 0x1000, u64::MAX] {
+            assert_eq!(numbered("1f", number), format!("1f-{number:x}"));
+        }
+    }
 
     #[test]
     fn reserved_names_are_so_in_any_case() {
