@@ -1,5 +1,6 @@
 //! What the tests of the assembled system share: where the plugins of this build are, the command line, fixtures.
 
+pub mod shelf;
 pub mod shell;
 pub mod snapshot;
 pub mod variant;

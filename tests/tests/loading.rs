@@ -2,48 +2,26 @@
 
 use std::fs;
 
-use f9_host::{Error, ErrorKind, Host};
-use f9_tests::{example_dir, host_of};
+use f9_host::{Error, ErrorKind};
+use f9_tests::{example_dir, host_of, shelf::Shelf};
 use serde_json::json;
-use tempfile::TempDir;
 
 const MEMORY: &str = "libf9_backend_memory.so";
 
-/// A directory for plugin files, and a host that knows no other.
-struct Shelf {
-    dir: TempDir,
-    host: Host,
+/// The error of opening a backend, with the shelf's own path replaced by `DIR`.
+#[track_caller]
+fn error_of(shelf: &Shelf, backend: &str) -> (Error, String) {
+    let error = shelf.open(backend).unwrap_err();
+    let text = format!("{}; {}", error.message(), error.advice().unwrap_or("-"));
+    (error, text.replace(&shelf.dir.path().display().to_string(), "DIR"))
 }
 
-impl Shelf {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let host = host_of(&[dir.path().to_owned()]);
-        Self { dir, host }
-    }
-
-    /// Puts a file beside and renames it into place: a loaded library that is overwritten takes the process along.
-    fn put(&self, file: &str, content: impl AsRef<[u8]>) {
-        let beside = self.dir.path().join("beside");
-        fs::write(&beside, content).unwrap();
-        fs::rename(beside, self.dir.path().join(file)).unwrap();
-    }
-
-    /// The error of opening a backend, with the shelf's own path replaced by `DIR`.
-    #[track_caller]
-    fn error(&self, backend: &str) -> (Error, String) {
-        let error = self.host.open(json!({"backend": backend})).unwrap_err();
-        let text = format!("{}; {}", error.message(), error.advice().unwrap_or("-"));
-        (error, text.replace(&self.dir.path().display().to_string(), "DIR"))
-    }
-
-    #[track_caller]
-    fn assert_refused(&self, backend: &str, code: &str, expected: &str) {
-        let (error, text) = self.error(backend);
-        assert_eq!(error.kind(), ErrorKind::PluginRefused, "{text}");
-        assert_eq!(error.context().collect::<Vec<_>>(), [("reason", code)], "{text}");
-        assert!(text.contains(expected), "{text}");
-    }
+#[track_caller]
+fn assert_refused(shelf: &Shelf, backend: &str, code: &str, expected: &str) {
+    let (error, text) = error_of(shelf, backend);
+    assert_eq!(error.kind(), ErrorKind::PluginRefused, "{text}");
+    assert_eq!(error.context().collect::<Vec<_>>(), [("reason", code)], "{text}");
+    assert!(text.contains(expected), "{text}");
 }
 
 fn memory_plugin() -> Vec<u8> {
@@ -63,13 +41,13 @@ fn with_manifest(from: &str, to: &str) -> Vec<u8> {
 fn a_missing_plugin_names_the_directories_the_present_ones_and_the_nearest() {
     let shelf = Shelf::new();
     shelf.put(MEMORY, memory_plugin());
-    let (error, text) = shelf.error("memroy");
+    let (error, text) = error_of(&shelf, "memroy");
     assert_eq!(error.kind(), ErrorKind::PluginNotFound);
     assert_eq!(
         text,
         "no plugin `memroy`: there is no libf9_backend_memroy.so in DIR; present: memory; did you mean `memory`?"
     );
-    let missing = shelf.dir.path().join("nowhere");
+    let missing = shelf.path("nowhere");
     let error = host_of(std::slice::from_ref(&missing)).open(json!({"backend": "git"})).unwrap_err();
     let expected = format!("in {} (no such file or directory); present: none", missing.display());
     assert!(error.message().ends_with(&expected), "{error}");
@@ -81,7 +59,7 @@ fn a_name_is_never_a_path() {
     let shelf = Shelf::new();
     shelf.put(MEMORY, memory_plugin());
     for name in ["../memory", "/tmp/memory", "Memory", "", "memory.so", "mem ory", "memory\0"] {
-        let (error, text) = shelf.error(name);
+        let (error, text) = error_of(&shelf, name);
         assert_eq!(error.kind(), ErrorKind::InvalidConnection, "{text}");
         assert!(text.contains("cannot be the name of a plugin; a name has 1 to 32 characters"), "{text}");
     }
@@ -91,31 +69,30 @@ fn a_name_is_never_a_path() {
 fn what_is_no_library_is_refused_before_it_is_loaded() {
     let shelf = Shelf::new();
     shelf.put("libf9_backend_text.so", "#!/bin/sh\n");
-    shelf.assert_refused(
+    assert_refused(
+        &shelf,
         "text",
         "not-a-library",
         "it is not a shared library; build or copy the plugin again",
     );
     shelf.put("libf9_backend_empty.so", "");
-    shelf.assert_refused("empty", "not-a-library", "DIR/libf9_backend_empty.so: it is empty");
-    fs::create_dir(shelf.dir.path().join("libf9_backend_dir.so")).unwrap();
-    shelf.assert_refused("dir", "not-a-library", "it is not a regular file");
-    std::os::unix::fs::symlink("nowhere", shelf.dir.path().join("libf9_backend_link.so")).unwrap();
-    shelf.assert_refused("link", "unreadable", "it cannot be read: No such file or directory");
+    assert_refused(&shelf, "empty", "not-a-library", "DIR/libf9_backend_empty.so: it is empty");
+    fs::create_dir(shelf.path("libf9_backend_dir.so")).unwrap();
+    assert_refused(&shelf, "dir", "not-a-library", "it is not a regular file");
+    std::os::unix::fs::symlink("nowhere", shelf.path("libf9_backend_link.so")).unwrap();
+    assert_refused(&shelf, "link", "unreadable", "it cannot be read: No such file or directory");
     let object = fs::read("/proc/self/exe").unwrap();
     shelf.put("libf9_backend_program.so", object);
-    shelf.assert_refused("program", "no-manifest", "it does not export `f9_plugin_manifest`");
+    assert_refused(&shelf, "program", "no-manifest", "it does not export `f9_plugin_manifest`");
 }
 
 #[test]
 fn a_library_that_is_no_plugin_is_told_so() {
     let shelf = Shelf::new();
-    fs::copy(
-        example_dir().join("libf9_backend_stranger.so"),
-        shelf.dir.path().join("libf9_backend_stranger.so"),
-    )
-    .unwrap();
-    shelf.assert_refused(
+    fs::copy(example_dir().join("libf9_backend_stranger.so"), shelf.path("libf9_backend_stranger.so"))
+        .unwrap();
+    assert_refused(
+        &shelf,
         "stranger",
         "no-manifest",
         "so it is no f9 plugin; remove the file, or build it with",
@@ -132,7 +109,7 @@ fn a_file_that_was_cut_off_is_refused_wherever_the_cut_is() {
         // A name of its own for each: a library that was loaded once stays what it was.
         let name = format!("cut{length}");
         shelf.put(&format!("libf9_backend_{name}.so"), &whole[..length]);
-        let (error, text) = shelf.error(&name);
+        let (error, text) = error_of(&shelf, &name);
         assert_eq!(error.kind(), ErrorKind::PluginRefused, "{length}: {text}");
         refused += usize::from(text.contains("cut off") || text.contains("not a shared library"));
         cuts += 1;
@@ -149,24 +126,25 @@ fn another_processors_library_is_told_so() {
         bytes[18..20].copy_from_slice(&62u16.to_le_bytes()); // EM_X86_64
     }
     shelf.put(MEMORY, bytes);
-    shelf.assert_refused("memory", "wrong-arch", "this host runs on");
+    assert_refused(&shelf, "memory", "wrong-arch", "this host runs on");
 }
 
 #[test]
 fn a_manifest_that_does_not_fit_is_told_so() {
     let shelf = Shelf::new();
     shelf.put("libf9_backend_other.so", memory_plugin());
-    shelf.assert_refused(
+    assert_refused(
+        &shelf,
         "other",
         "name-mismatch",
         "the file is named for `other`, its manifest says `memory`",
     );
     shelf.put(MEMORY, with_manifest("\"abi\":\"1.", "\"abi\":\"2."));
-    shelf.assert_refused("memory", "abi-major", "built for plugin ABI 2.1.0, this host speaks 1.1.0");
+    assert_refused(&shelf, "memory", "abi-major", "built for plugin ABI 2.1.0, this host speaks 1.1.0");
     shelf.put(MEMORY, with_manifest("{\"format\":1", "{\"format\":9"));
-    shelf.assert_refused("memory", "bad-manifest", "its manifest has format 9, this host reads format 1");
+    assert_refused(&shelf, "memory", "bad-manifest", "its manifest has format 9, this host reads format 1");
     shelf.put(MEMORY, with_manifest("{\"format\":1", "[\"format\":1"));
-    shelf.assert_refused("memory", "bad-manifest", "its manifest is not valid");
+    assert_refused(&shelf, "memory", "bad-manifest", "its manifest is not valid");
 }
 
 #[test]
@@ -215,10 +193,10 @@ fn a_file_is_inspected_without_being_run() {
 fn a_plugin_is_loaded_from_the_file_that_was_checked() {
     let shelf = Shelf::new();
     shelf.put(MEMORY, memory_plugin());
-    let backend = shelf.host.open(json!({"backend": "memory"})).unwrap();
-    fs::remove_file(shelf.dir.path().join(MEMORY)).unwrap();
+    let backend = shelf.open("memory").unwrap();
+    fs::remove_file(shelf.path(MEMORY)).unwrap();
     backend.create("a", "still there").unwrap();
-    assert_eq!(shelf.host.open(json!({"backend": "memory"})).unwrap().list("/").unwrap().count(), 0);
+    assert_eq!(shelf.open("memory").unwrap().list("/").unwrap().count(), 0);
     assert_eq!(backend.read("a").unwrap(), "still there");
 }
 

@@ -7,10 +7,10 @@ use f9_host::{
     serde_json::Value,
 };
 
-use super::Shelf;
+use super::hostile_shelf;
 
 fn open(mode: &str) -> Backend {
-    Shelf::hostile(mode).open("hostile").unwrap()
+    hostile_shelf(mode).open("hostile").unwrap()
 }
 
 /// What the plugin does, and what is seen of it.
@@ -83,7 +83,7 @@ const KINDS: [Kind; 30] = [
     }),
     ("error_is_of_no_kind", |mode| assert_eq!(kind_of(open(mode).delete("x")), ErrorKind::Other)),
     ("open_fails_at_length", |mode| {
-        let error = Shelf::hostile(mode).open("hostile").unwrap_err();
+        let error = hostile_shelf(mode).open("hostile").unwrap_err();
         assert_eq!(error.message().len(), 8 << 20);
     }),
     ("capabilities_are_all", |mode| {

@@ -8,7 +8,7 @@ use std::{
 
 use f9_tests::{f9, text};
 
-use super::Shelf;
+use super::hostile_shelf;
 
 const SIGABRT: i32 = 6;
 const SIGKILL: i32 = 9;
@@ -16,7 +16,7 @@ const SIGSEGV: i32 = 11;
 
 /// Runs `f9` with the plugin; its answer is `x: 3 bytes`, unless the plugin keeps it from answering.
 fn run(mode: &str) -> Output {
-    let shelf = Shelf::hostile(mode);
+    let shelf = hostile_shelf(mode);
     let mut command = f9();
     command.arg("--plugin-dir").arg(shelf.dir.path()).args(["--timeout", "500ms"]);
     command.args(["-c", r#"{"backend": "hostile"}"#, "create", "x", "abc"]).stdin(Stdio::null());
@@ -91,7 +91,7 @@ fn what_a_plugin_does_to_its_process_is_seen_from_outside() {
 
 #[test]
 fn none_of_it_happens_while_a_plugin_is_only_looked_at() {
-    let shelf = Shelf::hostile("load_aborts");
+    let shelf = hostile_shelf("load_aborts");
     let file = shelf.path("libf9_backend_hostile.so");
     for arguments in
         [&["list"][..], &["doctor"], &["doctor", "hostile"], &["inspect", file.to_str().unwrap()]]

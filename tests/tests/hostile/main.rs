@@ -13,43 +13,19 @@ mod panics;
 use std::{
     collections::BTreeMap,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     sync::{Mutex, PoisonError},
 };
 
-use f9_host::{Backend, Host, Result};
-use f9_tests::{example_dir, host_of};
-use serde_json::json;
+use f9_tests::{example_dir, shelf::Shelf};
 use tempfile::TempDir;
 
-/// A directory with plugins, and a host that knows no other.
-struct Shelf {
-    dir: TempDir,
-    host: Host,
-}
-
-impl Shelf {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let host = host_of(&[dir.path().to_owned()]);
-        Self { dir, host }
-    }
-
-    /// With the plugin `hostile` that does this.
-    fn hostile(mode: &str) -> Self {
-        let shelf = Self::new();
-        fs::write(shelf.path("libf9_backend_hostile.so"), hostile(mode)).unwrap();
-        shelf
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.dir.path().join(file)
-    }
-
-    fn open(&self, backend: &str) -> Result<Backend> {
-        self.host.open(json!({"backend": backend}))
-    }
+/// A shelf with the plugin `hostile` that does this.
+fn hostile_shelf(mode: &str) -> Shelf {
+    let shelf = Shelf::new();
+    shelf.put("libf9_backend_hostile.so", hostile(mode));
+    shelf
 }
 
 /// The bytes of an example, without what only debuggers read if there is a `strip` that takes it away: of what is a tenth
