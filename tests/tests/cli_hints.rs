@@ -73,10 +73,15 @@ fn wrong_usage_is_one_line_as_any_error() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         text(&output.stderr).to_owned()
     };
-    assert_eq!(
-        run(&["creat", "x"]),
-        "f9: unrecognized subcommand 'creat'; some similar subcommands exist: 'read', 'create'\n"
-    );
+    for (arguments, typed, hint) in [
+        (&["creat", "x"][..], "f9 creat", "did you mean `f9 create`?"),
+        (&["connection"], "f9 connection", "did you mean `f9 connections`?"),
+        (&["plugins", "lst"], "f9 plugins lst", "did you mean `f9 plugins list`?"),
+        (&["nope"], "f9 nope", "`f9 --help` lists the commands"),
+        (&["plugins", "lock", "x"], "f9 plugins lock x", "`f9 plugins lock --help` lists the commands"),
+    ] {
+        assert_eq!(run(arguments), format!("f9: there is no command `{typed}`; {hint}\n"));
+    }
     assert_eq!(
         run(&["connections", "show"]),
         "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"

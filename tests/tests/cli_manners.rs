@@ -109,7 +109,7 @@ fn the_remote_and_conflicts_are_reached_by_name_or_connection() {
     assert_eq!(ok(&["push", "-m", "why"]), "sent 1, received 0, now at why\n");
     assert_eq!(ok(&["sync"]), "sent 2, received 3\n");
     assert_eq!(ok(&["conflicts"]), "UD  a b/é  (local 2 bytes, remote absent)\n");
-    assert_eq!(ok(&["resolve", "x", "--local"]), "");
+    assert_eq!(ok(&["resolve", "x", "--local"]), "x: 7 bytes\n");
     assert_eq!(chatty(&["pull"]).output().unwrap().status.code(), Some(6));
     assert_eq!(chatty(&["resolve", "x", "--remote"]).output().unwrap().status.code(), Some(3));
     assert_eq!(

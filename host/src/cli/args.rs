@@ -303,7 +303,7 @@ pub(crate) struct Side {
     /// Take the content of a file; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) with: Option<PathBuf>,
-    /// Edit what is here with $VISUAL or $EDITOR, and take that.
+    /// Edit what is here with $VISUAL or $EDITOR, and take that if it was changed and is not empty.
     #[arg(long)]
     pub(crate) edit: bool,
 }

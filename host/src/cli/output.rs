@@ -186,6 +186,12 @@ impl Output {
         self.line(format_args!("{}: {what}", one_line(&info.path.to_string())))
     }
 
+    /// A file that was deleted, unless nobody wants to know.
+    pub(crate) fn gone(&mut self, path: &BackendPath) -> Result<()> {
+        let value = json!({"action": "delete", "path": path});
+        self.summary(&value, format_args!("{}: deleted", one_line(&path.to_string())))
+    }
+
     /// Everything about a file.
     pub(crate) fn details(&mut self, info: &FileInfo) -> Result<()> {
         if self.json {
@@ -355,7 +361,8 @@ const RED: &str = "1;31";
 const BLUE: &str = "1;34";
 const CYAN: &str = "36";
 
-fn bytes(count: u64) -> String {
+/// `1 byte`, `17 bytes`.
+pub(crate) fn bytes(count: u64) -> String {
     if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
 }
 

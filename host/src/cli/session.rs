@@ -232,8 +232,7 @@ impl Place {
             (Some(near), prefix) if near.path != self.path => {
                 error.hint(format!("did you mean `{prefix}{}`?", near.path))
             }
-            (_, "") => error.hint("`f9 -c … ls -R` lists what is there"),
-            (_, prefix) => error.hint(format!("`f9 ls -R {prefix}` lists what is there")),
+            (_, prefix) => error.hint(format!("`{}` lists what is there", command("ls -R", prefix, ""))),
         }
     }
 
@@ -295,6 +294,18 @@ impl Place {
             }
         }
     }
+}
+
+/// A command as it is typed for a path in a connection, whose prefix is that of [`Place`]. What `-c` was given is not
+/// repeated: it may hold a secret.
+pub(crate) fn command(name: &str, prefix: &str, path: &str) -> String {
+    let given = if prefix.is_empty() { "-c … " } else { "" };
+    format!("f9 {given}{name} {prefix}{path}").trim_end().to_owned()
+}
+
+/// The prefix of a connection that is given by its name, or by `-c`.
+pub(crate) fn prefix(name: Option<&str>) -> String {
+    name.map(|name| format!("{}:", name.trim_end_matches(':'))).unwrap_or_default()
 }
 
 /// Says in which of several connections the path of an error is: `prefix` is what is typed before it.

@@ -8,6 +8,7 @@ use f9_host::{
 };
 
 use super::{
+    failure::USAGE,
     output::{Output, one_line},
     session::{Place, Session},
     sizes::human,
@@ -47,7 +48,15 @@ fn is_last(infos: &[FileInfo], depth: usize) -> bool {
 
 pub(crate) fn glob(pattern: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(pattern)?;
-    for found in Glob::parse(place.path.as_str())?.find(&*place.backend)? {
+    let glob = match Glob::parse(place.path.as_str()) {
+        Ok(glob) => glob,
+        Err(error) => {
+            output.end_with(USAGE);
+            output.tell(&error);
+            return Ok(());
+        }
+    };
+    for found in glob.find(&*place.backend)? {
         session.cancel().check()?;
         match found {
             Ok(info) if place.is_dir && !info.is_dir() => {}
