@@ -325,3 +325,21 @@ fn a_wrong_value_is_told_in_words_and_with_its_command() {
     let timeout = run(&["--timeout", "abc", "ls", "a:"]);
     assert!(timeout.contains("expected seconds, or a number with ms, s, m or h, such as 30s"), "{timeout}");
 }
+
+#[test]
+fn a_directory_of_plugins_that_is_none_is_told() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("file", "");
+    for (dir, why) in [("none", "No such file or directory"), ("file", "Not a directory")] {
+        let output = shell.run(["--plugin-dir", dir, "create", &format!("notes:{dir}"), "x"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), &*format!("{dir}: 1 byte\n")));
+        let warning = format!("f9: warn: plugins: --plugin-dir {dir} is not searched: {why}\n");
+        assert_eq!(text(&output.stderr), warning);
+        let output = shell.run(["--json", "--plugin-dir", dir, "ls", "notes:"]);
+        let log: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(log["log"]["level"], "warn");
+    }
+    // As with PATH, not all that is in the variable need be there.
+    let output = shell.command(["ls", "notes:"]).env("F9_PLUGIN_PATH", "/none:/etc/passwd").output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+}

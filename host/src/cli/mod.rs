@@ -25,7 +25,7 @@ use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use f9_host::{
-    CancelToken, Connections, ErrorKind, Host, Result,
+    CancelToken, Connections, Error, ErrorKind, Host, Result,
     log::{self, LevelFilter},
 };
 
@@ -103,6 +103,7 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
         .on_log(level, move |record| output::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
+    warn_of_missing(&args.plugin_dir, args.json, progress);
     let of_connections = dirs_of_connections(args, progress);
     for dir in args.plugin_dir.iter().cloned().chain(plugin_path()).chain(of_connections) {
         builder = builder.plugin_dir(dir);
@@ -128,14 +129,30 @@ fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
     match args.connections_file().map(Connections::load) {
         Some(Ok(connections)) => connections.plugin_dirs().to_owned(),
         Some(Err(error)) if is_not_needed && !error.is_not_found() => {
-            let mut record = log::Record::builder();
-            let record = record.level(log::Level::Warn).target("connections");
-            let what = "no directories of plugins are taken from this file";
-            output::log(&record.args(format_args!("{error}; {what}")).build(), args.json, progress);
+            let what = format_args!("{error}; no directories of plugins are taken from this file");
+            warn("connections", what, args.json, progress);
             Vec::new()
         }
         _ => Vec::new(),
     }
+}
+
+/// Who types the name of a directory means one that is there. Those of `F9_PLUGIN_PATH` and of the file of connections need
+/// not be, like those of `PATH`: `f9 plugins doctor` tells of them.
+fn warn_of_missing(dirs: &[PathBuf], json: bool, progress: &Progress) {
+    for dir in dirs {
+        if let Err(error) = dir.read_dir() {
+            let (dir, error) = (dir.display(), Error::from(error));
+            let what = format_args!("--plugin-dir {dir} is not searched: {}", error.message());
+            warn("plugins", what, json, progress);
+        }
+    }
+}
+
+fn warn(target: &str, what: std::fmt::Arguments<'_>, json: bool, progress: &Progress) {
+    let mut record = log::Record::builder();
+    let record = record.level(log::Level::Warn).target(target).args(what).build();
+    output::log(&record, json, progress);
 }
 
 /// The directories of `F9_PLUGIN_PATH`.
