@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     Backend, Connection, Host,
     connection::kind_of,
-    json, private,
+    json, private, quoted,
     replace::{Readers, exclusively, replace},
 };
 
@@ -90,7 +90,7 @@ impl Connections {
             let message = format!("it has {PLUGIN_DIRS}, and others than the file's owner can write to it");
             return Err(Error::new(ErrorKind::InvalidConnection, message)
                 .at(file.display())
-                .hint(format!("type `chmod go-w {}`", file.display())));
+                .hint(format!("type `chmod go-w {}`", quoted(file.display()))));
         }
         Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read })
     }

@@ -343,3 +343,28 @@ fn a_directory_of_plugins_that_is_none_is_told() {
     let output = shell.command(["ls", "notes:"]).env("F9_PLUGIN_PATH", "/none:/etc/passwd").output().unwrap();
     assert_eq!(text(&output.stderr), "");
 }
+
+#[test]
+fn a_command_to_type_can_be_typed_as_it_is_shown() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("my file.json", shell.read("connections.json"));
+    shell.write("my.lock", r#"{"format": 1, "plugins": {}}"#);
+    let typed = |arguments: &[&str]| {
+        let mut command = f9();
+        command.args(["--config", "my file.json"]).args(arguments).current_dir(shell.path(""));
+        let output = command.output().unwrap();
+        text(&output.stderr).split('`').rfind(|part| part.starts_with("f9 ")).unwrap().to_owned()
+    };
+    let run = |command: &str, words: &str| {
+        let (function, dir) = (f9().get_program().to_owned(), shell.path(""));
+        let script = format!("f9() {{ {function:?} \"$@\"; }}; {command}");
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.args(["-c", &script]).env_clear().current_dir(dir).output().unwrap();
+        let printed = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(output.status.success() && printed.contains(words), "{command}: {printed}");
+    };
+    run(&typed(&["read", "notes:none"]), "");
+    run(&typed(&["--lock", "my.lock", "ls", "notes:"]), "my.lock holds 1 file");
+    run(&typed(&["--lock", "new.lock", "ls", "notes:"]).replace("NAME", "local"), "new.lock holds 1 file");
+    shell.ok(["--lock", "my.lock", "ls", "notes:"]);
+}

@@ -7,7 +7,7 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName};
+use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName, quoted};
 
 use super::{
     connections::ConnectionsCommand,
@@ -86,6 +86,17 @@ impl Args {
     pub(crate) fn lock_file(&self) -> Option<PathBuf> {
         let beside = self.config.as_deref().map(|config| config.with_file_name("plugins.lock"));
         self.lock.clone().or(beside).or_else(PluginLock::default_file)
+    }
+
+    /// What was said of where connections and plugins are, as it is typed: another command needs it too.
+    pub(crate) fn surroundings(&self) -> String {
+        let of = |option: &'static str| move |value: String| format!(" {option} {}", quoted(value));
+        let path = |path: &PathBuf| path.display().to_string();
+        let config = self.config.iter().map(path).map(of("--config"));
+        let dirs = self.plugin_dir.iter().map(path).map(of("--plugin-dir"));
+        let lock = self.lock.iter().map(path).map(of("--lock"));
+        let accepted = self.allow_unsafe_permissions.iter().map(PluginName::to_string);
+        config.chain(dirs).chain(lock).chain(accepted.map(of("--allow-unsafe-permissions"))).collect()
     }
 }
 

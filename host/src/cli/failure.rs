@@ -42,12 +42,9 @@ pub(crate) fn advice(error: &Error) -> Option<&str> {
     }
 }
 
-/// An error for programs.
+/// An error for programs, without what to do.
 pub(crate) fn error_json(error: &Error) -> Value {
     let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = advice(error) {
-        object["hint"] = advice.into();
-    }
     let context: serde_json::Map<_, _> =
         error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
     if !context.is_empty() {

@@ -26,6 +26,8 @@ pub(crate) struct Output {
     json: bool,
     verbose: bool,
     quiet: bool,
+    /// What a command that is to be typed needs besides, as in this run.
+    surroundings: String,
     /// The exit code, if it is another than that of success.
     ending: Option<u8>,
     stdout: BufWriter<Stdout>,
@@ -41,6 +43,7 @@ impl Output {
             json: args.json,
             verbose: args.verbose > 0,
             quiet: args.quiet,
+            surroundings: args.surroundings(),
             ending: None,
             stdout: BufWriter::new(io::stdout()),
             paint_stdout: paint && io::stdout().is_terminal() && wants_colours(),
@@ -59,6 +62,17 @@ impl Output {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Advice whose commands, between backticks, can be typed as they are shown.
+    pub(crate) fn typeable(&self, advice: &str) -> String {
+        advice.replace("`f9 ", &format!("`f9{} ", self.surroundings))
+    }
+
+    /// What to do about a plugin, on a line of its own.
+    pub(crate) fn remedy(&mut self, indent: &str, remedy: &str) -> Result<()> {
+        let remedy = one_line(&self.typeable(remedy));
+        self.line(format_args!("{indent}-> {remedy}"))
     }
 
     /// Ends a run that did what it should.
@@ -146,7 +160,7 @@ impl Output {
         let place = fact(error, ADDRESS).map(str::to_owned);
         let place = place.or(error.path().map(|path| format!("{prefix}{path}")));
         if self.json {
-            let mut object = error_json(error);
+            let mut object = self.error_json(error);
             if !prefix.is_empty()
                 && let Some(place) = place
             {
@@ -164,11 +178,20 @@ impl Output {
             line.extend(place.map(|place| format!("{place}: ")));
             line.push_str(error.message());
         }
-        line.extend(advice(error).map(|advice| format!("; {advice}")));
+        line.extend(advice(error).map(|advice| format!("; {}", self.typeable(advice))));
         error_line(&line, self.paint_stderr);
         for cause in error.causes().filter(|_| self.verbose) {
             to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
+    }
+
+    /// An error for programs.
+    pub(crate) fn error_json(&self, error: &Error) -> Value {
+        let mut object = error_json(error);
+        if let Some(advice) = advice(error) {
+            object["hint"] = self.typeable(advice).into();
+        }
+        object
     }
 
     /// A file that was created or changed, unless nobody wants to know.

@@ -31,7 +31,7 @@ fn tell(diagnosis: &Diagnosis, output: &mut Output) -> Result<()> {
         output.line(format_args!("  {}: {found}", one_line(&dir.path.display().to_string())))?;
         if let Some(refusal) = &dir.refusal {
             output.line(format_args!("    {}", one_line(&refusal.to_string())))?;
-            output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+            output.remedy("    ", &refusal.remedy)?;
         }
     }
     if !diagnosis.candidates.is_empty() {
@@ -50,7 +50,7 @@ fn lock(diagnosis: &Diagnosis, output: &mut Output) -> Result<()> {
     output.line(format_args!("lock      {}", one_line(&file.display().to_string())))?;
     if let Some(refusal) = &diagnosis.lock_refusal {
         output.line(format_args!("    {}", one_line(&refusal.to_string())))?;
-        output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+        output.remedy("    ", &refusal.remedy)?;
     }
     Ok(())
 }
@@ -65,7 +65,7 @@ fn candidate(file: &PluginFile, output: &mut Output) -> Result<()> {
     }
     if let Some(refusal) = &file.refusal {
         output.line(format_args!("    {}", one_line(&refusal.detail)))?;
-        output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+        output.remedy("    ", &refusal.remedy)?;
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ fn check(lock: &PluginLock, session: &Session<'_>, output: &mut Output) -> Resul
                 tell(Some(file), plugin, refusal.code.as_str(), output)?;
                 if !output.is_json() {
                     output.line(format_args!("  {}", one_line(&refusal.detail)))?;
-                    output.line(format_args!("  -> {}", one_line(&refusal.remedy)))?;
+                    output.remedy("  ", &refusal.remedy)?;
                 }
             }
         }
