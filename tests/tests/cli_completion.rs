@@ -32,6 +32,7 @@ fn site() -> Shell {
     let shell = Shell::new(&[]);
     let connections = json!({"notes": {"backend": "local", "root": "n"}, "photos": {"backend": "missing"}});
     shell.write("config/f9/connections.json", connections.to_string());
+    shell.write("lost.so", "");
     shell
 }
 
@@ -84,6 +85,11 @@ fn shells_complete_commands_names_plugins_and_keys() {
         check(&["f9", "connections", "add", "x", "local", "d"], &["durability=fsync", "durability=none"]);
         check(&["f9", "connections", "add", "x", "git", "ssh"], &["ssh_key_passphrase=", "ssh_key_path="]);
         check(&["f9", "connections", "add", "x", "missing", "k"], &[]);
+        check(&["f9", "plugins", "doctor", "o"], &["openai"]);
+        check(&["f9", "plugins", "doctor", "no"], &[]);
+        check(&["f9", "plugins", "new", "no"], &[]);
+        check(&["f9", "plugins", "lock", "add", "lo"], &["local", "lost.so"]);
+        check(&["f9", "--allow-unsafe-permissions", "gi"], &["git"]);
     }
     // Where zsh would show descriptions instead of values.
     for (shell, script) in [("bash", BASH), ("fish", FISH)] {

@@ -53,7 +53,7 @@ pub(crate) struct Args {
     pub(crate) lock: Option<PathBuf>,
 
     /// Load this plugin although others than you and root can replace its file; can be repeated.
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "PLUGIN")]
     pub(crate) allow_unsafe_permissions: Vec<PluginName>,
 
     /// Print JSON, one object a line; errors too, on stderr.

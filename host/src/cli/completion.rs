@@ -13,7 +13,7 @@ use std::{
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::{
     CompleteEnv, Shell,
-    engine::{ArgValueCompleter, CompletionCandidate},
+    engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter},
     env::Shells,
 };
 use f9_host::{
@@ -59,6 +59,11 @@ fn with_completers(command: Command) -> Command {
             Some(name) if name.contains("NAME:") => with_completer(arg, addresses),
             Some("NAME") if arg.is_positional() => with_completer(arg, names),
             Some("BACKEND") => with_completer(arg, backends),
+            Some("PLUGIN") => with_completer(arg, plugins),
+            Some("PLUGIN|FILE") => arg.add(ArgValueCompleter::new(|current: &OsStr| {
+                let files = PathCompleter::file().complete(current);
+                starting(plugins(), current).into_iter().chain(files).collect::<Vec<_>>()
+            })),
             Some("KEY=VALUE") => with_completer(arg, options),
             _ => arg,
         }
@@ -67,10 +72,12 @@ fn with_completers(command: Command) -> Command {
 }
 
 fn with_completer(arg: Arg, candidates: fn() -> Vec<String>) -> Arg {
-    arg.add(ArgValueCompleter::new(move |current: &OsStr| {
-        let is_start = |candidate: &String| current.to_str().is_some_and(|text| candidate.starts_with(text));
-        candidates().into_iter().filter(is_start).map(CompletionCandidate::new).collect::<Vec<_>>()
-    }))
+    arg.add(ArgValueCompleter::new(move |current: &OsStr| starting(candidates(), current)))
+}
+
+fn starting(candidates: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate> {
+    let is_start = |candidate: &String| current.to_str().is_some_and(|text| candidate.starts_with(text));
+    candidates.into_iter().filter(is_start).map(CompletionCandidate::new).collect()
 }
 
 /// The names of connections with their colon: paths begin so.
@@ -88,6 +95,14 @@ fn connections() -> Option<Connections> {
     Connections::load(file?).ok()
 }
 
+/// The names of all plugins that are found, be they usable or not.
+fn plugins() -> Vec<String> {
+    let mut names: Vec<_> = host().plugins().into_iter().map(|file| file.name).collect();
+    names.dedup(); // they are in order
+    names
+}
+
+/// The names of the plugins that can be used.
 fn backends() -> Vec<String> {
     let usable = host().plugins().into_iter().filter(|file| file.manifest.is_some());
     usable.map(|file| file.name).collect()

@@ -21,7 +21,7 @@ pub(super) enum LockCommand {
         after_help = "From then on nothing else is loaded.\n\nExamples:\n  f9 plugins lock add git\n  f9 plugins lock add ./macos/libf9_backend_git.dylib"
     )]
     Add {
-        #[arg(value_name = "NAME|FILE")]
+        #[arg(value_name = "PLUGIN|FILE")]
         plugins: Vec<PathBuf>,
     },
     /// Compare the plugins that are found with the lock.
