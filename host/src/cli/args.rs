@@ -17,23 +17,32 @@ use super::{
     transfer::{Copy, Move},
 };
 
-const EXIT_CODES: &str = "\
+const NOTES: &str = "\
 Paths are written NAME:PATH, where NAME is a connection that `f9 connections` knows, or with -c as plain PATH.
 
+The names in a path are separated by /, and are taken as they are. Refused are .., which would lead out of the root; a
+backslash, and a letter and : at the start, which elsewhere mean another directory or drive; and more than 4,095 bytes.
+Names that begin with .f9-tmp are kept by local and git for files in the making, and .git by git.
+
 Exit codes:
-  0  done                     5    invalid operation or path
-  1  any other error          6    conflict with the remote
-  2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
-  3  not found                8    plugin (not found, refused, panicked, does not conform)
-  4  already exists           9    several things, done in part
-                              130  interrupted by Ctrl-C
+  0    done
+  1    any other error
+  2    wrong usage, connection
+  3    not found
+  4    already exists
+  5    invalid operation or path
+  6    conflict with the remote
+  7    network or remote (authentication, timeout, refused)
+  8    plugin (not found, refused, panicked, does not conform)
+  9    several things, done in part
+  130  interrupted by Ctrl-C
 
 Example:
   f9 -c '{\"backend\": \"local\", \"root\": \"data\"}' create notes/today.txt 'hello world'";
 
 /// Files of any storage: a connection names a backend, a plugin opens it.
 #[derive(Debug, Parser)]
-#[command(name = "f9", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "f9", version, after_help = NOTES, max_term_width = 100)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Args {
     /// What to open: a JSON object with "backend" and that backend's options, or @FILE that holds one.
@@ -204,7 +213,9 @@ pub(crate) enum Command {
         message: Option<String>,
     },
     /// Bring the remote's changes here.
-    #[command(after_help = "Example:\n  f9 pull site:")]
+    #[command(
+        after_help = "While any change here is not pushed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
+    )]
     Pull {
         #[arg(value_name = NAME)]
         name: Option<String>,

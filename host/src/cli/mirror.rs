@@ -22,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it again. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do not mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do\nnot mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.
