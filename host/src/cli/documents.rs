@@ -24,7 +24,9 @@ pub(crate) fn completions(shell: Shell, output: &mut Output) -> Result<()> {
 
 /// Writes `f9.1`, and a page for each command: `f9-create.1`.
 pub(crate) fn manual(dir: &Path, output: &mut Output) -> Result<()> {
-    fs::create_dir_all(dir).map_err(|error| Error::from(error).at(dir.display()))?;
+    fs::create_dir_all(dir).map_err(|error| {
+        Error::from(error).at(dir.display()).hint("name a directory that you can write to")
+    })?;
     let mut command = without_help_command(Args::command());
     command.build();
     pages(&command, "f9", dir, output)
