@@ -100,6 +100,7 @@ fn one_broken_connection_leaves_the_others_alone() {
     let objects: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(objects[1], json!({"name": "far", "backend": "s3", "broken": "there is no plugin `s3`"}));
     assert_eq!(objects[2], json!({"name": "notes", "backend": "local"}));
+    assert_eq!(shell.ok(["--json", "connections"]), listed);
     let errors = shell.fails(["ls", "rot:"], 2);
     let file = shell.config();
     assert!(

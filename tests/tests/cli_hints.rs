@@ -17,6 +17,14 @@ fn a_connection_that_is_nearly_right_is_named() {
         "f9: notes: there is no connection; did you mean `notes:`?\n"
     );
     assert!(shell.fails(["ls", "note/a.txt"], 2).ends_with("; did you mean `notes:a.txt`?\n"));
+    // A file of this machine, as it is written for other programs.
+    let errors = shell.fails(["cp", "tax.pdf", "notes:"], 2);
+    assert!(
+        errors.ends_with(
+            "; a file of this machine is here:tax.pdf after `f9 connections add here local root=.`\n"
+        ),
+        "{errors}"
+    );
     // There is none yet.
     let nobody = Shell::new(&[]);
     assert!(
@@ -57,6 +65,10 @@ fn what_is_not_there_is_told_with_what_is() {
     }
     assert_eq!(hint(["read", "notes:list/shopping.txt"]), "did you mean `notes:lists`?");
     assert_eq!(hint(["read", "notes:lists/rent"]), "`f9 ls -R notes:` lists what is there");
+    assert_eq!(
+        hint(["read", "notes:lists/*.md"]),
+        "`f9 glob 'notes:lists/*.md'` lists what a pattern stands for"
+    );
     for arguments in
         [["update", "notes:lists/shoping.txt", "x"], ["cp", "notes:lists/shoping.txt", "notes:x"]]
     {

@@ -10,7 +10,7 @@ use clap_complete::Shell;
 use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName, quoted};
 
 use super::{
-    connections::ConnectionsCommand,
+    connections::ConnectionsArgs,
     live_check::LiveCheck,
     mirror::Mirror,
     plugins::Plugins,
@@ -239,8 +239,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  f9 resolve site:index.html --edit")]
     Resolve(Resolve),
     /// Keep connections by name.
-    #[command(subcommand)]
-    Connections(ConnectionsCommand),
+    Connections(ConnectionsArgs),
     /// Tell which plugins there are, and whether they can be trusted.
     #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins list")]
     Plugins(Plugins),

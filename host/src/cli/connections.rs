@@ -15,11 +15,18 @@ use super::{
     session::Session,
 };
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  f9 connections add notes local root=/srv/notes\n  f9 ls notes:\n  f9 connections list"
 )]
-pub(crate) enum ConnectionsCommand {
+pub(crate) struct ConnectionsArgs {
+    /// Without one: list.
+    #[command(subcommand)]
+    command: Option<ConnectionsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConnectionsCommand {
     /// List them: name and backend, and of what is broken why.
     #[command(after_help = "Example:\n  f9 connections list")]
     List,
@@ -40,7 +47,8 @@ pub(crate) enum ConnectionsCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+struct Add {
+    /// What paths in it will begin with.
     name: String,
     /// The plugin; asked for if it is missing.
     #[arg(conflicts_with = "connection")]
@@ -56,13 +64,13 @@ pub(crate) struct Add {
     no_check: bool,
 }
 
-pub(crate) fn run(command: &ConnectionsCommand, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    match command {
-        ConnectionsCommand::List => list(session, output),
-        ConnectionsCommand::Show { name } => show(name, session, output),
-        ConnectionsCommand::Check { name } => check(name, session, output),
-        ConnectionsCommand::Add(args) => add(args, session, output),
-        ConnectionsCommand::Remove { name } => remove(name, session),
+pub(crate) fn run(connections: &ConnectionsArgs, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    match &connections.command {
+        None | Some(ConnectionsCommand::List) => list(session, output),
+        Some(ConnectionsCommand::Show { name }) => show(name, session, output),
+        Some(ConnectionsCommand::Check { name }) => check(name, session, output),
+        Some(ConnectionsCommand::Add(args)) => add(args, session, output),
+        Some(ConnectionsCommand::Remove { name }) => remove(name, session),
     }
 }
 

@@ -83,7 +83,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
-        Command::Connections(command) => connections::run(command, session, output),
+        Command::Connections(connections) => connections::run(connections, session, output),
         Command::Plugins(command) => plugins::run(command, session, output),
         Command::LiveCheck(check) => live_check::run(check, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),

@@ -9,7 +9,7 @@ use std::{
 
 use f9_host::{
     Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, FileBackend, FileInfo,
-    FileKind, Host, ListOptions, Plugin, Result, nearest,
+    FileKind, Host, ListOptions, Plugin, Result, nearest, quoted,
 };
 
 use super::{
@@ -154,9 +154,17 @@ impl<'a> Session<'a> {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match nearest(first, names.iter().map(String::as_str)) {
             Some(near) => error.at(text).hint(format!("did you mean `{near}:{rest}`?")),
-            None => error.at(text).hint(format!(
-                "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
-            )),
+            None => {
+                let mut hint = format!(
+                    "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
+                );
+                if !text.starts_with(['/', '.']) {
+                    hint.push_str(&format!(
+                        "; a file of this machine is here:{path} after `f9 connections add here local root=.`"
+                    ));
+                }
+                error.at(text).hint(hint)
+            }
         }
     }
 
@@ -232,6 +240,10 @@ impl Place {
             (Some(near), prefix) if near.path != self.path => {
                 error.hint(format!("did you mean `{prefix}{}`?", near.path))
             }
+            (_, prefix) if self.path.as_str().contains(['*', '?', '[', '{']) => {
+                let glob = command("glob", prefix, self.path.as_str());
+                error.hint(format!("`{glob}` lists what a pattern stands for"))
+            }
             (_, prefix) => error.hint(format!("`{}` lists what is there", command("ls -R", prefix, ""))),
         }
     }
@@ -300,7 +312,9 @@ impl Place {
 /// repeated: it may hold a secret.
 pub(crate) fn command(name: &str, prefix: &str, path: &str) -> String {
     let given = if prefix.is_empty() { "-c … " } else { "" };
-    format!("f9 {given}{name} {prefix}{path}").trim_end().to_owned()
+    let address = format!("{prefix}{path}");
+    let address = if address.is_empty() { address } else { format!(" {}", quoted(address)) };
+    format!("f9 {given}{name}{address}")
 }
 
 /// The prefix of a connection that is given by its name, or by `-c`.
