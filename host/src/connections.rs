@@ -230,7 +230,11 @@ impl Connections {
             None if names.is_empty() => {
                 error.hint(format!("it holds none; `f9 connections add {name}` adds one"))
             }
-            None => error.hint(format!("known connections: {}", names.join(", "))),
+            None => {
+                let known = format!("known connections: {}", names.join(", "));
+                let add = is_name(name).then(|| format!("; `f9 connections add {name}` adds it"));
+                error.hint(known + &add.unwrap_or_default())
+            }
         }
     }
 
@@ -419,7 +423,11 @@ mod tests {
         );
         connections.insert("notes", r#"{"backend": "local", "root": "x"}"#.parse().unwrap()).unwrap();
         assert_eq!(connections.get("nots").unwrap_err().advice(), Some("did you mean `notes`?"));
-        assert_eq!(connections.get("zzzzzz").unwrap_err().advice(), Some("known connections: notes"));
+        assert_eq!(
+            connections.get("zzzzzz").unwrap_err().advice(),
+            Some("known connections: notes; `f9 connections add zzzzzz` adds it")
+        );
+        assert_eq!(connections.get("z z z z").unwrap_err().advice(), Some("known connections: notes"));
     }
 
     #[test]
