@@ -111,6 +111,7 @@ mod merge;
 mod new_branch;
 mod open;
 mod options;
+mod placing;
 mod recovery;
 mod remote_url;
 mod repository;

@@ -313,3 +313,20 @@ fn line_endings_follow_gitattributes() {
     two.pull().unwrap();
     assert_eq!(read(&site.path("two"), "a.txt"), "1\r\n2\r\n3\r\n");
 }
+
+#[test]
+fn a_clone_is_what_the_attributes_in_force_make_of_it() {
+    let files = [("a.txt", "1\n"), ("dir/a.txt", "2\n"), ("dir/deep/run", "3\n"), ("other/b.txt", "4\n")];
+    let nested = [("dir/.gitattributes", "*.txt text eol=crlf\n")];
+    for (attributes, inside) in [(&nested[..], "2\r\n"), (&[][..], "2\n")] {
+        let site = Site::with(&[&files[..], attributes].concat());
+        site.open("one");
+        let one = site.path("one");
+        assert_eq!(read(&one, "dir/a.txt"), inside);
+        for (name, content) in [files[0], files[2], files[3]] {
+            assert_eq!(read(&one, name), content);
+        }
+        assert_eq!(git(&one, &["status", "--porcelain"]), "");
+        site.check(&["one"]);
+    }
+}
