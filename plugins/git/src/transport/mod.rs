@@ -3,6 +3,7 @@
 mod advertised;
 mod hooks;
 mod http;
+mod objects;
 mod path;
 pub(crate) mod smart;
 mod ssh;
