@@ -3,9 +3,9 @@
 use std::{collections::HashSet, io::Write as _};
 
 use f9_plugin_api::{Context, Error, Result};
-use git2::{ObjectType, Oid, PackBuilderStage, Repository, Sort, Tree};
+use git2::{ObjectType, OdbLookupFlags, Oid, PackBuilderStage, Repository, Sort, Tree};
 
-use super::Progress;
+use super::{Progress, packs::copy_packs};
 use crate::errors::Context as _;
 
 /// Up to so many objects are written one by one; more go into a pack. As git's `transfer.unpackLimit`.
@@ -23,10 +23,36 @@ pub(super) fn copy_objects(
         return Ok(());
     }
     let missing = missing_objects(from, to, tip, context)?;
+    copy_missing(from, to, &missing, operation, context)
+}
+
+/// As [`copy_objects`], for a repository that may have nothing yet.
+pub(super) fn fetch_objects(from: &Repository, to: &Repository, tip: Oid, context: &Context) -> Result<()> {
+    let is_first = branch_tips(to).context("read the branches")?.is_empty();
+    if !is_first {
+        return copy_objects(from, to, tip, "fetch", context);
+    }
+    let mut missing = missing_objects(from, to, tip, context)?;
+    if missing.len() > LOOSE_LIMIT {
+        copy_packs(from, to, missing.len(), context)?;
+        let odb = to.odb().context("open the objects")?;
+        odb.refresh().context("open the objects")?;
+        missing.retain(|id| !odb.exists_ext(*id, OdbLookupFlags::NO_REFRESH));
+    }
+    copy_missing(from, to, &missing, "fetch", context)
+}
+
+fn copy_missing(
+    from: &Repository,
+    to: &Repository,
+    missing: &[Oid],
+    operation: &'static str,
+    context: &Context,
+) -> Result<()> {
     if missing.len() <= LOOSE_LIMIT {
-        copy_loose(from, to, &missing).context("copy objects")
+        copy_loose(from, to, missing).context("copy objects")
     } else {
-        copy_pack(from, to, &missing, operation, context)
+        copy_pack(from, to, missing, operation, context)
     }
 }
 
@@ -130,8 +156,8 @@ fn copy_pack<'a>(
     operation: &'static str,
     context: &'a Context,
 ) -> Result<()> {
-    let total = ids.len();
-    let mut progress = Progress::new(context, operation);
+    let total = ids.len() as u64;
+    let mut progress = Progress::new(context, operation, "objects");
     let mut pack = from.packbuilder().context("make a pack")?;
     pack.set_threads(0);
     for id in ids {
@@ -142,7 +168,7 @@ fn copy_pack<'a>(
     // Searching for deltas takes the longest, and what follows is soon done.
     let searched = pack.set_progress_callback(move |stage, done, _| match stage {
         PackBuilderStage::AddingObjects => !context.is_cancelled(),
-        PackBuilderStage::Deltafication => progress.tell((done as usize).min(total), total),
+        PackBuilderStage::Deltafication => progress.tell(u64::from(done).min(total), total),
     });
     searched.context("make a pack")?;
     let mut failure = None;

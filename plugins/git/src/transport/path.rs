@@ -12,7 +12,11 @@ use std::{
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
 use git2::{ErrorCode, Oid, Repository, RepositoryOpenFlags};
 
-use super::{Tip, Transport, Wanted, hooks, objects::copy_objects, remote_moved};
+use super::{
+    Tip, Transport, Wanted, hooks,
+    objects::{copy_objects, fetch_objects},
+    remote_moved,
+};
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
@@ -40,6 +44,15 @@ impl PathTransport {
                 .with("remote", self.0.display())
                 .hint("check `remote_url`; `git init --bare` makes a repository there")
         })
+    }
+
+    /// The error of a fetch, which tells how to find out whose fault it is.
+    fn perhaps_damaged(&self, error: Error) -> Error {
+        if matches!(error.kind(), ErrorKind::Io | ErrorKind::Integrity) && error.advice().is_none() {
+            return error
+                .hint(format!("`git -C {} fsck` says whether the remote is damaged", self.0.display()));
+        }
+        error
     }
 
     /// The error of a push, which says whose permissions are lacking if it is that.
@@ -95,7 +108,7 @@ impl Transport for PathTransport {
             });
         }
         if let Some(tip) = &tip {
-            copy_objects(&remote, into, tip.id, "fetch", context)?;
+            fetch_objects(&remote, into, tip.id, context).map_err(|error| self.perhaps_damaged(error))?;
         }
         Ok(tip)
     }
