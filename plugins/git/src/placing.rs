@@ -43,17 +43,29 @@ impl Repo {
         self.stat_all(plan)
     }
 
-    /// Whether git's filters have nothing to do with a tree that is made of these files: none says what attributes files
-    /// have, and the clone's configuration asks for nothing.
+    /// Whether git's filters leave the files of a tree that is made of these as they are stored.
     fn stores_files_as_they_are(&self, changes: &[Change]) -> Result<bool> {
         let config =
             self.git.config().and_then(|mut config| config.snapshot()).context("read the configuration")?;
-        let is_plain = config.get_str("core.autocrlf").is_err()
-            && config.get_str("core.attributesfile").is_err()
-            && config.get_bool("core.symlinks").unwrap_or(true);
-        let has_attributes = changes.iter().any(|change| is_attributes(&change.path))
-            || self.git.path().join("info/attributes").exists();
-        Ok(is_plain && !has_attributes)
+        let is_set = |name: &str| config.get_entry(name).is_ok();
+        if ["core.autocrlf", "core.eol", "core.attributesfile", "core.symlinks"].into_iter().any(is_set) {
+            return Ok(false);
+        }
+        match fs::read(self.git.path().join("info/attributes")) {
+            Ok(attributes) if may_change_content(&attributes) => return Ok(false),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).context("read the attributes of the clone");
+            }
+            _ => {}
+        }
+        for change in changes.iter().filter(|change| is_attributes(&change.path)) {
+            let Some(new) = change.new.filter(|new| !new.is_submodule()) else { continue };
+            let blob = self.git.find_blob(new.id).context("read an object")?;
+            if may_change_content(blob.content()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Has `write` fill the spool, and moves everything to where it belongs.
@@ -152,6 +164,14 @@ fn from_tree<'a>(changes: &'a [&Change]) -> impl Iterator<Item = (&'a Change, En
 
 fn is_attributes(path: &[u8]) -> bool {
     path.rsplit(|&byte| byte == b'/').next() == Some(b".gitattributes")
+}
+
+/// Whether attributes can make a file another one than is stored, where the configuration asks for nothing: line ends of
+/// another system (`eol=crlf`, or of old `crlf`), and `ident`. `text` alone, in whatever form, is about what is stored
+/// (gitattributes(5)), and other filters are programs, which are not run.
+fn may_change_content(attributes: &[u8]) -> bool {
+    let mentions = |word: &[u8]| attributes.windows(word.len()).any(|part| part == word);
+    mentions(b"crlf") || mentions(b"ident")
 }
 
 fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {

@@ -316,17 +316,32 @@ fn line_endings_follow_gitattributes() {
 
 #[test]
 fn a_clone_is_what_the_attributes_in_force_make_of_it() {
-    let files = [("a.txt", "1\n"), ("dir/a.txt", "2\n"), ("dir/deep/run", "3\n"), ("other/b.txt", "4\n")];
-    let nested = [("dir/.gitattributes", "*.txt text eol=crlf\n")];
-    for (attributes, inside) in [(&nested[..], "2\r\n"), (&[][..], "2\n")] {
-        let site = Site::with(&[&files[..], attributes].concat());
-        site.open("one");
-        let one = site.path("one");
-        assert_eq!(read(&one, "dir/a.txt"), inside);
-        for (name, content) in [files[0], files[2], files[3]] {
-            assert_eq!(read(&one, name), content);
+    let files =
+        [("a.txt", "1\n$Id$\n"), ("dir/a.txt", "2\n$Id$\n"), ("dir/deep/run", "3\n"), ("b.bin", "4\r\n")];
+    for (place, attributes, is_changed) in [
+        ("", "", false),
+        (".gitattributes", "* text=auto\n*.bin binary\n", false),
+        ("dir/.gitattributes", "*.txt text eol=crlf\n", true),
+        ("dir/.gitattributes", "*.txt ident\n", true),
+        (".gitattributes", "* text=auto eol=crlf\n", true),
+        (".gitattributes", "[attr]dos text eol=crlf\ndir/*.txt dos\n", true),
+    ] {
+        let site = Site::with(&files);
+        if !place.is_empty() {
+            site.commit_elsewhere("seed", &[(place, attributes)]);
         }
-        assert_eq!(git(&one, &["status", "--porcelain"]), "");
+        site.open("one");
+        git(site.dir.path(), &["clone", "--quiet", "remote.git", "as-git-does"]);
+        for (name, _) in files {
+            let ours = fs::read(site.path("one").join(name)).unwrap();
+            assert_eq!(
+                ours,
+                fs::read(site.path("as-git-does").join(name)).unwrap(),
+                "{name} with {attributes}"
+            );
+        }
+        assert_eq!(read(&site.path("one"), "dir/a.txt") != files[1].1, is_changed, "{attributes}");
+        assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
         site.check(&["one"]);
     }
 }
