@@ -62,7 +62,7 @@
 //! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file.
 //!
 //! A clone of a remote that is a path takes its packs as they are, if most of their objects are wanted. Where `.gitattributes`
-//! asks for other line ends or `ident` anywhere, a first checkout takes several times as long as without.
+//! asks for other line ends or `ident` anywhere, a first checkout takes longer.
 //!
 //! The connection to the remote is kept for the next call: an SSH session for a minute, with its host key checked and its
 //! login made by the same options; HTTP by keep-alive. A pull that finds nothing new is one request.

@@ -345,3 +345,25 @@ fn a_clone_is_what_the_attributes_in_force_make_of_it() {
         site.check(&["one"]);
     }
 }
+
+#[test]
+fn a_remote_that_may_not_be_written_keeps_the_commit_here() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if rustix::process::geteuid().is_root() {
+        return println!("SKIPPED: everything may be written by root, who runs this test");
+    }
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    write(&site.path("one"), "b.txt", "b\n");
+    let closed = [site.remote().join("objects"), site.remote().join("refs/heads"), site.remote()];
+    let allow = |mode| {
+        closed.iter().for_each(|path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap())
+    };
+    allow(0o555);
+    let error = backend.push(None).unwrap_err();
+    allow(0o755);
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    assert!(error.message().contains("may not write to the remote"), "{error:?}");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+}
