@@ -10,7 +10,7 @@ use crate::{
     dotgit::{leads_elsewhere, leads_into_dot_git},
     errors::{Context as _, name_some},
     repository::Repo,
-    worktree::Found,
+    worktree::{Found, Look},
 };
 
 /// A path whose content is to change.
@@ -172,8 +172,9 @@ impl Repo {
         let removed = removals(&changes);
         let mut in_the_way = Vec::new();
         let mut done = BTreeSet::new();
+        let mut look = self.worktree.look();
         for change in changes.iter().filter(|change| change.old.is_none()) {
-            if let Some(path) = self.in_the_way(&change.path, &removed)? {
+            if let Some(path) = self.in_the_way(&change.path, &removed, &mut look)? {
                 if change.content.is_none() && self.has(&change.path, change.new)? {
                     done.insert(change.path.clone());
                 } else {
@@ -188,8 +189,11 @@ impl Repo {
     fn plan_for_unwanted(&self, changes: Vec<Change>) -> Result<Plan> {
         let removed = removals(&changes);
         let mut in_the_way = Vec::new();
+        let mut look = self.worktree.look();
         for change in changes.iter().filter(|change| change.new.is_some()) {
-            if let Some(path) = self.in_the_way(&change.path, &removed)?.filter(|path| *path != change.path) {
+            if let Some(path) =
+                self.in_the_way(&change.path, &removed, &mut look)?.filter(|path| *path != change.path)
+            {
                 in_the_way.push(String::from_utf8_lossy(&path).into_owned());
             }
         }
@@ -213,8 +217,13 @@ impl Repo {
     }
 
     /// What is where a new file is to come and is not about to be removed.
-    fn in_the_way(&self, path: &[u8], removed: &BTreeSet<&[u8]>) -> Result<Option<Vec<u8>>> {
-        Ok(match self.worktree.find(path)? {
+    fn in_the_way(
+        &self,
+        path: &[u8],
+        removed: &BTreeSet<&[u8]>,
+        look: &mut Look<'_>,
+    ) -> Result<Option<Vec<u8>>> {
+        Ok(match look.find(path)? {
             Found::Nothing => None,
             Found::Leaf(_) => Some(path.to_vec()),
             Found::Blocked(file) => (!removed.contains(&*file)).then_some(file),

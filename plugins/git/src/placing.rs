@@ -8,28 +8,37 @@ use std::{
 };
 
 use f9_plugin_api::Result;
-use git2::{FileMode, IndexEntry, Tree, build::CheckoutBuilder};
+use git2::{FileMode, IndexEntry, Oid, Tree, build::CheckoutBuilder};
 
 use crate::{
     checkout::{Change, Entry, Plan, index_entry},
     errors::Context as _,
+    index_file::Tracked,
     repository::Repo,
-    worktree::Spool,
+    worktree::{Found, Spool},
 };
 
 /// How often the host is told how far a checkout has come, in files.
 const REPORT_EVERY: usize = 500;
 
+/// With fewer changes than this, libgit2 is asked for the attributes of each.
+const WORTH_A_LOOK: usize = 50;
+
 impl Repo {
-    /// Makes the changes, and returns what the index is to know of the files. Content that a change does not bring itself
-    /// is taken from `tree`. If that is all there is in the tree, it `is_whole`.
-    pub(crate) fn execute(&self, plan: &Plan, tree: &Tree<'_>, is_whole: bool) -> Result<Vec<IndexEntry>> {
+    /// Makes the changes that lead from `old` (none: the empty tree) to `new`, and returns what the index is to know of the
+    /// files. Content that a change does not bring itself is taken from `new`.
+    pub(crate) fn execute(
+        &self,
+        plan: &Plan,
+        old: Option<&Tree<'_>>,
+        new: &Tree<'_>,
+    ) -> Result<Vec<IndexEntry>> {
         let to_do = || plan.changes.iter().filter(|change| !plan.done.contains(&change.path));
         // Removals first: a file may make room for a directory, or the other way round.
         for change in to_do().filter(|change| change.new.is_none()) {
             self.worktree.remove(&change.path)?;
         }
-        if is_whole && self.stores_files_as_they_are(&plan.changes)? {
+        if self.stores_files_as_they_are(old, &plan.changes)? {
             let added: Vec<_> = to_do().filter(|change| change.new.is_some()).collect();
             self.place(&added, |spool| self.spool_blobs(&added, spool))?;
         } else {
@@ -37,14 +46,15 @@ impl Repo {
             let (attributes, others): (Vec<_>, Vec<_>) =
                 to_do().filter(|change| change.new.is_some()).partition(|change| is_attributes(&change.path));
             for changes in [attributes, others] {
-                self.place(&changes, |spool| self.spool_filtered(&changes, tree, spool))?;
+                self.place(&changes, |spool| self.spool_filtered(&changes, new, spool))?;
             }
         }
         self.stat_all(plan)
     }
 
-    /// Whether git's filters leave the files of a tree that is made of these as they are stored.
-    fn stores_files_as_they_are(&self, changes: &[Change]) -> Result<bool> {
+    /// Whether git's filters leave the files as they are stored. It is found out for a first checkout, which knows all files,
+    /// and where it is worth a look through the index.
+    fn stores_files_as_they_are(&self, old: Option<&Tree<'_>>, changes: &[Change]) -> Result<bool> {
         let config =
             self.git.config().and_then(|mut config| config.snapshot()).context("read the configuration")?;
         let is_set = |name: &str| config.get_entry(name).is_ok();
@@ -58,14 +68,29 @@ impl Repo {
             }
             _ => {}
         }
-        for change in changes.iter().filter(|change| is_attributes(&change.path)) {
-            let Some(new) = change.new.filter(|new| !new.is_submodule()) else { continue };
-            let blob = self.git.find_blob(new.id).context("read an object")?;
+        let Some(known) = self.known_attributes(old, changes)? else { return Ok(false) };
+        let new = changes.iter().filter(|change| is_attributes(&change.path));
+        let new = new.filter_map(|change| Some(change.new.filter(|new| !new.is_submodule())?.id));
+        for id in known.into_iter().chain(new) {
+            let blob = self.git.find_blob(id).context("read an object")?;
             if may_change_content(blob.content()) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// The attributes files that are there before the changes; `None` if that is not known.
+    fn known_attributes(&self, old: Option<&Tree<'_>>, changes: &[Change]) -> Result<Option<Vec<Oid>>> {
+        let Some(old) = old else { return Ok(Some(Vec::new())) };
+        if changes.len() < WORTH_A_LOOK {
+            return Ok(None);
+        }
+        let Some(index) = self.index_file()?.filter(|index| index.tree() == Some(old.id())) else {
+            return Ok(None);
+        };
+        let tracked = (0..index.len()).map(|position| index.get(position));
+        Ok(tracked.filter(|tracked| is_attributes(tracked.path())).map(Tracked::id).collect())
     }
 
     /// Has `write` fill the spool, and moves everything to where it belongs.
@@ -148,7 +173,7 @@ impl Repo {
             if plan.done.contains(&change.path) && !self.has(&change.path, Some(new))? {
                 continue;
             }
-            if let Some(stat) = look.leaf(&change.path)? {
+            if let Found::Leaf(stat) = look.find(&change.path)? {
                 entries.push(index_entry(&change.path, new, Some(&stat)));
             }
         }

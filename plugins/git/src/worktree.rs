@@ -93,12 +93,7 @@ impl Worktree {
                 Err(error) => return Err(error).context("look into the working tree"),
             };
         }
-        match rustix::fs::statat(&directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(Found::Directory),
-            Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
-            Err(Errno::NOENT) => Ok(Found::Nothing),
-            Err(error) => Err(error).context("look into the working tree"),
-        }
+        find_in(&directory, name)
     }
 
     /// To look at many paths.
@@ -281,18 +276,16 @@ impl Worktree {
 }
 
 impl Look<'_> {
-    /// What is known of the file or link at `path`, if there is one. Nothing on the way is followed.
-    pub(crate) fn leaf(&mut self, path: &[u8]) -> Result<Option<Stat>> {
+    /// What is at `path` now.
+    pub(crate) fn find(&mut self, path: &[u8]) -> Result<Found> {
         let (parents, name) = split(path);
         if self.directory.as_ref().is_none_or(|(open, _)| open != parents) {
             self.directory = Some((parents.to_vec(), self.worktree.open_directories(parents)?));
         }
-        let Some((_, Some(directory))) = &self.directory else { return Ok(None) };
-        match rustix::fs::statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(None),
-            Ok(stat) => Ok(Some(stat)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(error).context("look into the working tree"),
+        match &self.directory {
+            Some((_, Some(directory))) => find_in(directory, name),
+            // It is not there, or something else is.
+            _ => self.worktree.find(path),
         }
     }
 }
@@ -318,6 +311,15 @@ impl Drop for Spool {
     fn drop(&mut self) {
         // What cannot be removed now is removed when the next spool is made.
         let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn find_in(directory: &OwnedFd, name: &[u8]) -> Result<Found> {
+    match rustix::fs::statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(Found::Directory),
+        Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
+        Err(Errno::NOENT) => Ok(Found::Nothing),
+        Err(error) => Err(error).context("look into the working tree"),
     }
 }
 

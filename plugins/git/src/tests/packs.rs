@@ -1,4 +1,4 @@
-//! Clones of remotes on this machine, which take packs as they are.
+//! Remotes on this machine, whose packs are taken as they are.
 
 use std::{
     fs,
@@ -63,6 +63,24 @@ fn the_packs_of_a_remote_are_taken_as_they_are_and_what_is_not_in_them_comes_alo
     // No temporary file beside them.
     let left = fs::read_dir(site.path("one/.git/objects/pack")).unwrap().count();
     assert_eq!(left, 2, "a pack and its index");
+    site.check(&["one"]);
+}
+
+#[test]
+fn a_pull_takes_the_pack_that_brought_what_it_lacks() {
+    let site = packed();
+    let one = site.open("one");
+    let seed = site.path("elsewhere-seed");
+    for number in 0..200 {
+        write(&seed, &format!("more/{number}.txt"), &format!("more {number}\n"));
+    }
+    git(&site.remote(), &["config", "receive.unpackLimit", "1"]);
+    commit(&seed, "main");
+    assert_eq!(packs(&site.remote()).len(), 2);
+    assert_eq!(one.pull().unwrap().received, 1);
+    assert_eq!(names(&packs(&site.path("one"))), names(&packs(&site.remote())));
+    assert_eq!(read(&site.path("one"), "more/136.txt"), "more 136\n");
+    assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
     site.check(&["one"]);
 }
 

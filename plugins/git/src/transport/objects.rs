@@ -26,15 +26,15 @@ pub(super) fn copy_objects(
     copy_missing(from, to, &missing, operation, context)
 }
 
-/// As [`copy_objects`], for a repository that may have nothing yet.
+/// As [`copy_objects`], from a remote: its packs may be taken as they are. (What is pushed is taken out of its pack, whose
+/// other objects are nobody's business.)
 pub(super) fn fetch_objects(from: &Repository, to: &Repository, tip: Oid, context: &Context) -> Result<()> {
-    let is_first = branch_tips(to).context("read the branches")?.is_empty();
-    if !is_first {
-        return copy_objects(from, to, tip, "fetch", context);
+    if is_complete(to, tip)? {
+        return Ok(());
     }
     let mut missing = missing_objects(from, to, tip, context)?;
     if missing.len() > LOOSE_LIMIT {
-        copy_packs(from, to, missing.len(), context)?;
+        copy_packs(from, to, &missing, context)?;
         let odb = to.odb().context("open the objects")?;
         odb.refresh().context("open the objects")?;
         missing.retain(|id| !odb.exists_ext(*id, OdbLookupFlags::NO_REFRESH));

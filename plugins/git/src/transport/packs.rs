@@ -1,10 +1,11 @@
 //! Taking packs as they are.
 //!
-//! A clone wants most of what a remote on the same machine has packed, and copying the packs takes a fraction of the time of
-//! packing the same objects anew. It is a help and no more: what a branch consists of is looked for afterwards, and what is
+//! Who fetches much from a remote on the same machine wants most of what is in some of its packs, and copying a pack takes
+//! a fraction of the time of packing the same objects anew. It is a help and no more: what a branch consists of is looked for afterwards, and what is
 //! missing (it was never packed, or the remote was just repacked, or a pack is damaged) is copied object by object.
 
 use std::{
+    collections::HashSet,
     fs::{self, File, OpenOptions},
     io::{self, Read, Write as _},
     os::unix::fs::OpenOptionsExt as _,
@@ -12,37 +13,42 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Result, log};
-use git2::Repository;
+use git2::{Oid, Repository};
 use sha1::{Digest as _, Sha1};
 
 use super::Progress;
 use crate::errors::Context as _;
 
-/// Packs are taken if they hold at most so many times the objects that are wanted.
+/// A pack is taken if it holds at most so many times the objects that are wanted of it.
 const MOST: usize = 2;
 
 /// A pack and its index end with the checksum of all that comes before (gitformat-pack(5)).
 const CHECKSUM: usize = 20;
 
+/// Where version 2 of an index has the ids of its objects: after its signature and a table of 256 numbers.
+const IDS: usize = 8 + 4 * 256;
+
 const CHUNK: usize = 1 << 20;
 
-/// Copies the packs of `from` if most of their objects are among those that are wanted; how many these are.
-pub(super) fn copy_packs(from: &Repository, to: &Repository, wanted: usize, context: &Context) -> Result<()> {
+/// Copies the packs of `from` that mostly hold objects that are wanted.
+pub(super) fn copy_packs(
+    from: &Repository,
+    to: &Repository,
+    wanted: &[Oid],
+    context: &Context,
+) -> Result<()> {
     let (from, to) = (from.commondir().join("objects/pack"), to.commondir().join("objects/pack"));
-    let packs = match packs_in(&from) {
+    let packs = match packs_in(&from, wanted.len().saturating_mul(MOST)) {
         Ok(packs) => packs,
         Err(error) => {
             log::debug!("the remote's packs cannot be listed: {error}");
             return Ok(());
         }
     };
-    let objects = packs.iter().fold(0, |sum: usize, (_, objects)| sum.saturating_add(*objects));
-    if objects == 0 || objects > wanted.saturating_mul(MOST) {
-        return Ok(());
-    }
-    for (pack, _) in packs {
+    let wanted: HashSet<&[u8]> = wanted.iter().map(Oid::as_bytes).collect();
+    for pack in packs {
         context.check_cancelled()?;
-        if let Err(error) = copy_pack(&pack, &to, context) {
+        if let Err(error) = copy_if_wanted(&pack, &to, &wanted, context) {
             context.check_cancelled()?;
             log::debug!("{} is not taken as it is: {error}", pack.display());
         }
@@ -50,8 +56,8 @@ pub(super) fn copy_packs(from: &Repository, to: &Repository, wanted: usize, cont
     Ok(())
 }
 
-/// The packs that have an index, with the number of their objects.
-fn packs_in(directory: &Path) -> io::Result<Vec<(PathBuf, usize)>> {
+/// The packs that have at most so many objects, and an index.
+fn packs_in(directory: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
     let mut packs = Vec::new();
     for entry in fs::read_dir(directory)? {
         let pack = entry?.path();
@@ -60,27 +66,49 @@ fn packs_in(directory: &Path) -> io::Result<Vec<(PathBuf, usize)>> {
         {
             let mut header = [0; 12];
             File::open(&pack)?.read_exact(&mut header)?;
-            let count = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
-            packs.push((pack, usize::try_from(count).unwrap_or(usize::MAX)));
+            if u32_at(&header, 8).is_some_and(|count| count <= most) {
+                packs.push(pack);
+            }
         }
     }
     Ok(packs)
 }
 
+fn copy_if_wanted(pack: &Path, to: &Path, wanted: &HashSet<&[u8]>, context: &Context) -> Result<()> {
+    let index = fs::read(pack.with_extension("idx")).context("read the index of a pack")?;
+    let ids = ids_of(&index).ok_or_else(|| damaged("index"))?;
+    let useful = ids.chunks_exact(CHECKSUM).filter(|id| wanted.contains(id)).count();
+    if useful == 0 || ids.len() / CHECKSUM > useful.saturating_mul(MOST) {
+        return Ok(());
+    }
+    copy_pack(pack, &index, to, context)
+}
+
+/// The ids of a pack's objects, one after the other; `None` if this is no index of version 2.
+fn ids_of(index: &[u8]) -> Option<&[u8]> {
+    let count = u32_at(index, IDS - 4)?;
+    let ids = index.get(IDS..)?.get(..count.checked_mul(CHECKSUM)?)?;
+    index.starts_with(b"\xfftOc\0\0\0\x02").then_some(ids)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let number = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+    usize::try_from(number).ok()
+}
+
 /// Copies a pack and then its index, which brings it to life. Nothing is left of it if that fails.
-fn copy_pack(pack: &Path, to: &Path, context: &Context) -> Result<()> {
+fn copy_pack(pack: &Path, index: &[u8], to: &Path, context: &Context) -> Result<()> {
     let name = pack.file_name().unwrap_or_default();
     let (new_pack, new_index) = (to.join(name), to.join(name).with_extension("idx"));
     // git's own collector removes such names, should this process be ended.
     let temporary = to.join("tmp_pack_f9");
     let copy = || {
         let checksum = copy_content(pack, &temporary, context)?;
-        let index = fs::read(pack.with_extension("idx")).context("read the index of a pack")?;
-        if !is_index_of(&index, &checksum) {
+        if !is_index_of(index, &checksum) {
             return Err(damaged("index").into());
         }
         fs::rename(&temporary, &new_pack).context("write a pack")?;
-        create(&temporary).and_then(|mut new| new.write_all(&index)).context("write the index of a pack")?;
+        create(&temporary).and_then(|mut new| new.write_all(index)).context("write the index of a pack")?;
         fs::rename(&temporary, &new_index).context("write the index of a pack")
     };
     let copied = copy();
