@@ -2,7 +2,7 @@
 //!
 //! The sequences of commands are those of a storage that calls git for each step: create a file and push it (add, status,
 //! commit, push), push where nothing has changed (add, status, push), and pull where nothing has changed (status, fetch,
-//! merge). Rounds are interleaved; prints medians and their ratio (a clone is made once). With an argument, only the tables
+//! merge). Rounds are interleaved; prints medians and their ratio. With an argument, only the tables
 //! whose name contains it.
 
 use std::{
@@ -18,6 +18,9 @@ use f9_host::{Backend, FileBackend};
 use f9_tests::host;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// How often each clones.
+const CLONES: usize = 5;
 
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -112,15 +115,24 @@ impl Site {
     fn compare(&self, name: &str, url: &str, options: Value, env: &[(&str, &str)], rounds: usize) {
         let (ours, theirs) =
             (self.dir.path().join(format!("f9 {name}")), self.dir.path().join(format!("git {name}")));
-        // Once: without hard links between the two, as from another disk.
-        let git_clone = time(|| {
-            git(self.dir.path(), env, &["clone", "--quiet", "--no-local", url, theirs.to_str().unwrap()]);
-        });
+        let mut clones: [Vec<Duration>; 2] = Default::default();
         let mut backend = None;
-        let our_clone = time(|| backend = Some(open(url, &ours, &options)));
+        for _ in 0..CLONES {
+            drop(backend.take());
+            for clone in [&ours, &theirs] {
+                let _ = fs::remove_dir_all(clone); // there is none in the first round
+            }
+            // Without hard links between the two, as from another disk.
+            clones[0].push(time(|| {
+                let clone = ["clone", "--quiet", "--no-local", url, theirs.to_str().unwrap()];
+                git(self.dir.path(), env, &clone);
+            }));
+            clones[1].push(time(|| backend = Some(open(url, &ours, &options))));
+        }
+        let [git_clone, our_clone] = clones.map(median);
+        print_row(&format!("{name}: clone"), git_clone, our_clone);
         let backend = backend.unwrap();
         let sync = backend.as_sync().unwrap();
-        print_row(&format!("{name}: clone"), median(vec![git_clone]), median(vec![our_clone]));
         let mut times: [Vec<Duration>; 6] = Default::default();
         for round in 0..rounds {
             times[0].push(time(|| {

@@ -1,0 +1,167 @@
+//! Taking packs as they are.
+//!
+//! Who fetches much from a remote on the same machine wants most of what is in some of its packs, and copying a pack takes
+//! a fraction of the time of packing the same objects anew. It is a help and no more: what a branch consists of is looked for afterwards, and what is
+//! missing (it was never packed, or the remote was just repacked, or a pack is damaged) is copied object by object.
+
+use std::{
+    collections::HashSet,
+    fs::{self, File, OpenOptions},
+    io::{self, Read, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use f9_plugin_api::{Context, Result, log};
+use git2::{Oid, Repository};
+use sha1::{Digest as _, Sha1};
+
+use super::Progress;
+use crate::errors::Context as _;
+
+/// A pack is taken if it holds at most so many times the objects that are wanted of it.
+const MOST: usize = 2;
+
+/// A pack and its index end with the checksum of all that comes before (gitformat-pack(5)).
+const CHECKSUM: usize = 20;
+
+/// Where version 2 of an index has the ids of its objects: after its signature and a table of 256 numbers.
+const IDS: usize = 8 + 4 * 256;
+
+const CHUNK: usize = 1 << 20;
+
+/// Copies the packs of `from` that mostly hold objects that are wanted.
+pub(super) fn copy_packs(
+    from: &Repository,
+    to: &Repository,
+    wanted: &[Oid],
+    context: &Context,
+) -> Result<()> {
+    let (from, to) = (from.commondir().join("objects/pack"), to.commondir().join("objects/pack"));
+    let packs = match packs_in(&from, wanted.len().saturating_mul(MOST)) {
+        Ok(packs) => packs,
+        Err(error) => {
+            log::debug!("the remote's packs cannot be listed: {error}");
+            return Ok(());
+        }
+    };
+    let wanted: HashSet<&[u8]> = wanted.iter().map(Oid::as_bytes).collect();
+    for pack in packs {
+        context.check_cancelled()?;
+        if let Err(error) = copy_if_wanted(&pack, &to, &wanted, context) {
+            context.check_cancelled()?;
+            log::debug!("{} is not taken as it is: {error}", pack.display());
+        }
+    }
+    Ok(())
+}
+
+/// The packs that have at most so many objects, and an index.
+fn packs_in(directory: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
+    let mut packs = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let pack = entry?.path();
+        if pack.extension().is_some_and(|extension| extension == "pack")
+            && pack.with_extension("idx").exists()
+        {
+            let mut header = [0; 12];
+            File::open(&pack)?.read_exact(&mut header)?;
+            if u32_at(&header, 8).is_some_and(|count| count <= most) {
+                packs.push(pack);
+            }
+        }
+    }
+    Ok(packs)
+}
+
+fn copy_if_wanted(pack: &Path, to: &Path, wanted: &HashSet<&[u8]>, context: &Context) -> Result<()> {
+    let index = fs::read(pack.with_extension("idx")).context("read the index of a pack")?;
+    let ids = ids_of(&index).ok_or_else(|| damaged("index"))?;
+    let useful = ids.chunks_exact(CHECKSUM).filter(|id| wanted.contains(id)).count();
+    if useful == 0 || ids.len() / CHECKSUM > useful.saturating_mul(MOST) {
+        return Ok(());
+    }
+    copy_pack(pack, &index, to, context)
+}
+
+/// The ids of a pack's objects, one after the other; `None` if this is no index of version 2.
+fn ids_of(index: &[u8]) -> Option<&[u8]> {
+    let count = u32_at(index, IDS - 4)?;
+    let ids = index.get(IDS..)?.get(..count.checked_mul(CHECKSUM)?)?;
+    index.starts_with(b"\xfftOc\0\0\0\x02").then_some(ids)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let number = u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?);
+    usize::try_from(number).ok()
+}
+
+/// Copies a pack and then its index, which brings it to life. Nothing is left of it if that fails.
+fn copy_pack(pack: &Path, index: &[u8], to: &Path, context: &Context) -> Result<()> {
+    let name = pack.file_name().unwrap_or_default();
+    let (new_pack, new_index) = (to.join(name), to.join(name).with_extension("idx"));
+    // git's own collector removes such names, should this process be ended.
+    let temporary = to.join("tmp_pack_f9");
+    let copy = || {
+        let checksum = copy_content(pack, &temporary, context)?;
+        if !is_index_of(index, &checksum) {
+            return Err(damaged("index").into());
+        }
+        fs::rename(&temporary, &new_pack).context("write a pack")?;
+        create(&temporary).and_then(|mut new| new.write_all(index)).context("write the index of a pack")?;
+        fs::rename(&temporary, &new_index).context("write the index of a pack")
+    };
+    let copied = copy();
+    if copied.is_err() {
+        // They are of no use, and may not be there.
+        let _ = fs::remove_file(&temporary);
+        let _ = fs::remove_file(&new_pack);
+    }
+    copied
+}
+
+/// Copies a file that ends with its own checksum, which is returned.
+fn copy_content(from: &Path, to: &Path, context: &Context) -> Result<[u8; CHECKSUM]> {
+    let mut source = File::open(from).context("open a pack")?;
+    let size = source.metadata().context("look at a pack")?.len();
+    let mut new = create(to).context("write a pack")?;
+    let (mut hasher, mut buffer) = (Sha1::new(), vec![0; CHUNK]);
+    let mut left = size.saturating_sub(CHECKSUM as u64);
+    let mut progress = Progress::new(context, "fetch", "bytes");
+    while left > 0 {
+        if !progress.tell(size - left, size) {
+            context.check_cancelled()?;
+        }
+        let piece = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        source.read_exact(&mut buffer[..piece]).context("read a pack")?;
+        hasher.update(&buffer[..piece]);
+        new.write_all(&buffer[..piece]).context("write a pack")?;
+        left -= piece as u64;
+    }
+    let mut checksum = [0; CHECKSUM];
+    source.read_exact(&mut checksum).context("read a pack")?;
+    if checksum != <[u8; CHECKSUM]>::from(hasher.finalize()) {
+        return Err(damaged("pack").into());
+    }
+    new.write_all(&checksum).context("write a pack")?;
+    Ok(checksum)
+}
+
+/// An empty file that, as git has it, nobody writes to later.
+fn create(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(0o444).open(path)
+}
+
+/// Whether an index is undamaged and that of the pack with this checksum.
+fn is_index_of(index: &[u8], pack: &[u8; CHECKSUM]) -> bool {
+    let Some((rest, own)) = index.split_last_chunk::<CHECKSUM>() else { return false };
+    rest.ends_with(pack) && <[u8; CHECKSUM]>::from(Sha1::digest(rest)) == *own
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the {what}'s checksum is wrong"))
+}
