@@ -21,7 +21,7 @@ use f9_host::{
     serde_json::{Map, Value},
 };
 
-use super::{args::Args, failure, output::complain, plugin_path, questions};
+use super::{args::Args, failure, plugin_path, questions, terminal::complain};
 
 /// The variable by which a shell's script asks, with the shell's name.
 const VARIABLE: &str = "F9_COMPLETE";

@@ -8,12 +8,7 @@ use f9_host::{
     serde_json::{Map, Value, json},
 };
 
-use super::{
-    output::{Output, one_line},
-    prompt::Prompt,
-    questions,
-    session::Session,
-};
+use super::{output::Output, prompt::Prompt, questions, session::Session, terminal::one_line};
 
 #[derive(Debug, Args)]
 #[command(

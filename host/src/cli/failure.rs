@@ -13,7 +13,8 @@ use f9_host::{
 
 use super::{
     args::Args,
-    output::{complain, output_failed, to_stderr},
+    output::output_failed,
+    terminal::{complain, to_stderr},
 };
 
 /// The exit code of wrong usage.

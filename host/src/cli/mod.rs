@@ -19,6 +19,7 @@ mod sizes;
 mod stop;
 mod survey;
 mod sync;
+mod terminal;
 mod transfer;
 
 use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
@@ -100,7 +101,7 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     };
     let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| output::log(record, json, &logged))
+        .on_log(level, move |record| terminal::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
     warn_of_missing(&args.plugin_dir, args.json, progress);
@@ -152,7 +153,7 @@ fn warn_of_missing(dirs: &[PathBuf], json: bool, progress: &Progress) {
 fn warn(target: &str, what: std::fmt::Arguments<'_>, json: bool, progress: &Progress) {
     let mut record = log::Record::builder();
     let record = record.level(log::Level::Warn).target(target).args(what).build();
-    output::log(&record, json, progress);
+    terminal::log(&record, json, progress);
 }
 
 /// The directories of `F9_PLUGIN_PATH`.

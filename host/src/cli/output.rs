@@ -1,14 +1,12 @@
 //! What is printed, and the exit code.
 
 use std::{
-    env,
     io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
     process::ExitCode,
 };
 
 use f9_host::{
     BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, Result, SearchHit, SyncReport,
-    log,
     serde_json::{self, Value, json},
 };
 use serde::Serialize;
@@ -19,6 +17,7 @@ use super::{
     progress::Progress,
     sizes::human,
     stop::INTERRUPTED,
+    terminal::{BLUE, CYAN, error_line, one_line, paint, paints_stderr, to_stderr, wants_colours},
 };
 
 /// Where results go, and how they look.
@@ -380,37 +379,9 @@ impl Output {
     }
 }
 
-const RED: &str = "1;31";
-const BLUE: &str = "1;34";
-const CYAN: &str = "36";
-
 /// `1 byte`, `17 bytes`.
 pub(crate) fn bytes(count: u64) -> String {
     if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
-}
-
-/// Text in a colour of the terminal's.
-fn paint(text: &str, colour: &str, wanted: bool) -> String {
-    if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-/// An error on stderr, in a line of its own, before there is an [`Output`].
-pub(crate) fn complain(line: &str) {
-    error_line(line, paints_stderr());
-}
-
-fn error_line(line: &str, wanted: bool) {
-    to_stderr(format_args!("{} {}", paint("f9:", RED, wanted), one_line(line)));
-}
-
-fn paints_stderr() -> bool {
-    io::stderr().is_terminal() && wants_colours()
-}
-
-/// Whether terminals may be painted on, as <https://no-color.org> has it.
-fn wants_colours() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 pub(crate) fn output_failed(error: io::Error) -> Error {
@@ -419,35 +390,4 @@ pub(crate) fn output_failed(error: io::Error) -> Error {
 
 fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
-}
-
-/// Text of any origin on one line of a terminal: control characters are escaped.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
-}
-
-/// A log record of a plugin: with `--json` an object, as everything on stderr then is.
-pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
-    progress.clear();
-    let level = record.level().as_str().to_lowercase();
-    let message = record.args().to_string();
-    if json {
-        let record = json!({"level": level, "target": record.target(), "message": message});
-        return to_stderr(format_args!("{}", json!({"log": record})));
-    }
-    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
-}
-
-/// A line on stderr.
-pub(crate) fn to_stderr(line: std::fmt::Arguments<'_>) {
-    draw(format_args!("{line}\n"));
-}
-
-/// Text on stderr. If nobody can be told, the exit code still tells.
-pub(crate) fn draw(text: std::fmt::Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
 }

@@ -13,7 +13,7 @@ use std::{
 
 use f9_host::{CancelToken, Error, ErrorKind, Result};
 
-use super::output::to_stderr;
+use super::terminal::to_stderr;
 
 /// The exit code of what Ctrl-C ended, as shells have it: 128 and the number of SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;

@@ -9,9 +9,10 @@ use f9_host::{
 
 use super::{
     failure::USAGE,
-    output::{Output, one_line},
+    output::Output,
     session::{Place, Session},
     sizes::human,
+    terminal::one_line,
 };
 
 pub(crate) fn tree(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {

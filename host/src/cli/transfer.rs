@@ -10,10 +10,11 @@ use f9_host::{
 use super::{
     files::Labelled,
     mirror,
-    output::{Output, one_line},
+    output::Output,
     progress::Watched,
     session::{Place, Session, named},
     stop::Stoppable,
+    terminal::one_line,
 };
 
 #[derive(Debug, Args)]

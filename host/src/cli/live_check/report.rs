@@ -7,7 +7,7 @@ use f9_host::{
     serde_json::{Value, json},
 };
 
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 /// The report in the making.
 pub(super) struct Report<'a> {

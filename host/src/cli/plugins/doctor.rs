@@ -3,10 +3,7 @@
 use f9_host::{Diagnosis, PluginFile, PluginName, Result};
 
 use super::UNUSABLE;
-use crate::cli::{
-    output::{Output, one_line},
-    session::Session,
-};
+use crate::cli::{output::Output, session::Session, terminal::one_line};
 
 pub(super) fn run(name: Option<&PluginName>, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let diagnosis = session.host().diagnose(name);

@@ -2,7 +2,7 @@
 
 use f9_host::{Host, PluginDir, PluginFile, Result};
 
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 pub(super) fn run(host: &Host, output: &mut Output) -> Result<()> {
     let files = host.plugins();

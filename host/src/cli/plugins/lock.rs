@@ -9,10 +9,7 @@ use f9_host::{
 };
 
 use super::UNUSABLE;
-use crate::cli::{
-    output::{Output, one_line},
-    session::Session,
-};
+use crate::cli::{output::Output, session::Session, terminal::one_line};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LockCommand {

@@ -6,7 +6,7 @@ use clap::Args;
 use f9_host::{NewPlugin, PluginName, Result, serde_json::json};
 
 use super::plugin_name;
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 const NOTES: &str = "\
 The crate depends on the released f9-plugin-api of this program's version. Until there is one, or to
