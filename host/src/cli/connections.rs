@@ -1,6 +1,6 @@
 //! The commands on named connections.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, Subcommand};
 use f9_host::{
@@ -71,9 +71,12 @@ pub(crate) fn run(connections: &ConnectionsArgs, session: &Session<'_>, output: 
 
 fn list(session: &Session<'_>, output: &mut Output) -> Result<()> {
     let connections = session.connections()?;
+    let mut looked_at = BTreeMap::new();
     let of_usable = |(name, connection): (&str, &Connection)| {
-        let backend = connection.backend();
-        (name.to_owned(), Some(backend.to_string()), without_plugin(backend, session))
+        let backend = connection.backend().clone();
+        let text = backend.to_string();
+        let broken = looked_at.entry(backend).or_insert_with_key(|backend| without_plugin(backend, session));
+        (name.to_owned(), Some(text), broken.clone())
     };
     let of_broken = |(name, error): (&str, Error)| (name.to_owned(), None, Some(error.message().to_owned()));
     let mut rows: Vec<_> =
