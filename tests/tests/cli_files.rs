@@ -141,6 +141,8 @@ fn glob_means_the_same_wherever_it_starts() {
     assert_eq!(shell.ok(["glob", "one:nope/**"]), "");
     assert_eq!(shell.ok(["glob", "one:a.txt/*"]), "");
     assert_eq!(objects(&shell.ok(["--json", "glob", "one:*.txt"]))[0]["size"], 3);
+    // As a shell takes {a.txt,dir} apart.
+    assert_eq!(shell.ok(["glob", "one:a.txt", "one:dir"]), "a.txt\ndir/\n");
     for (pattern, words) in [
         ("one:[a", "in the pattern, `[a` is not closed"),
         ("one:x/[z-a]", "the range `z-a` runs backwards; write `a-z`"),
@@ -149,6 +151,16 @@ fn glob_means_the_same_wherever_it_starts() {
         let errors = shell.fails(["glob", pattern], 2);
         assert!(errors.contains(words), "{errors}");
     }
+}
+
+#[test]
+fn several_files_are_read_one_after_the_other_and_deleted_together() {
+    let shell = two();
+    assert_eq!(shell.ok(["read", "one:dir/b.txt", "one:a.txt"]), "bbaaa");
+    shell.fails(["delete", "one:a.txt", "one:dir"], 9);
+    assert_eq!(shell.ok(["ls", "-R", "one:"]), "dir/\ndir/b.txt\ndir/deep/\ndir/deep/.c\n");
+    shell.ok(["delete", "-r", "one:dir/deep", "one:dir/b.txt"]);
+    assert_eq!(shell.ok(["ls", "-R", "one:"]), "dir/\n");
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn wrong_usage_is_one_line_as_any_error() {
         "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"
     );
     for arguments in
-        [&["ls", "--recursiv"][..], &["read", "a", "b"], &["--timeout", "soon", "ls"], &["resolve", "x"]]
+        [&["ls", "--recursiv"][..], &["info", "a", "b"], &["--timeout", "soon", "ls"], &["resolve", "x"]]
     {
         let errors = run(arguments);
         assert!(
@@ -187,7 +187,15 @@ fn work_that_is_done_in_part_says_so_with_its_exit_code() {
     shell.fails(["cp", "one:nope", "one:neither", "two:in"], 3);
     shell.fails(["mv", "one:nope", "one:a", "two:x/"], 9);
     assert_eq!(shell.read("two/x/a"), "a");
-    shell.fails(["checksum", "two:x/a", "two:nope"], 9);
+    for command in ["checksum", "read", "delete"] {
+        let errors = shell.fails([command, "two:nope", "two:x/a", "one:nope"], 9);
+        let starts: Vec<_> = errors.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+        assert_eq!(starts, ["two:nope", "one:nope"], "{errors}");
+        shell.fails([command, "two:nope", "one:nope"], 3);
+    }
+    assert!(!shell.path("two/x/a").exists());
+    shell.fails(["glob", "one:[a", "two:*"], 9);
+    shell.fails(["glob", "one:[a", "two:[a"], 2);
     shell.fails(["mkdir", "two:in", "two:new"], 9);
     // Of two directories one arrives, and the other in no part.
     shell.write("two/all/d/b", "other");

@@ -62,7 +62,7 @@ pub(crate) struct Args {
     pub(crate) lock: Option<PathBuf>,
 
     /// Load this plugin although others than you and root can replace its file; can be repeated.
-    #[arg(long, global = true, value_name = "PLUGIN")]
+    #[arg(long, global = true, value_name = "PLUGIN", value_parser = super::plugins::plugin_name)]
     pub(crate) allow_unsafe_permissions: Vec<PluginName>,
 
     /// Print JSON, one object a line; errors too, on stderr.
@@ -116,11 +116,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  f9 create notes:today.txt 'hello world'\n  tar c src | f9 create notes:src.tar -"
     )]
     Create(Create),
-    /// Write a file's content to standard output.
+    /// Write the content of files to standard output.
     #[command(visible_alias = "cat", after_help = "Example:\n  f9 read notes:today.txt")]
     Read {
-        #[arg(value_name = PATH)]
-        path: String,
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
     },
     /// Replace a file's content, or with --append add to it.
     #[command(
@@ -128,11 +128,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  f9 update notes:today.txt 'one more line' --append"
     )]
     Update(Update),
-    /// Delete a file, an empty directory, or with -r a directory with all it holds.
+    /// Delete files, empty directories, or with -r directories with all they hold.
     #[command(visible_alias = "rm", after_help = "Example:\n  f9 delete -r notes:2019")]
     Delete {
-        #[arg(value_name = PATH)]
-        path: String,
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
         /// With everything below.
         #[arg(short, long)]
         recursive: bool,
@@ -161,11 +161,11 @@ pub(crate) enum Command {
         #[arg(value_name = PATH, default_value = "/")]
         path: String,
     },
-    /// List what a pattern stands for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
+    /// List what patterns stand for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
     #[command(after_help = "Example:\n  f9 glob 'notes:**/*.{txt,md}'")]
     Glob {
-        #[arg(value_name = PATTERN)]
-        pattern: String,
+        #[arg(value_name = PATTERN, required = true)]
+        patterns: Vec<String>,
     },
     /// Tell how much a directory holds, by default the root, and each directory below it.
     #[command(after_help = "Example:\n  f9 du -d 1 notes:")]

@@ -65,13 +65,13 @@ pub(crate) fn run() -> ExitCode {
 fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Result<()> {
     match command {
         Command::Create(create) => files::create(create, session, output),
-        Command::Read { path } => files::read(path, session, output),
+        Command::Read { paths } => files::read(paths, session, output),
         Command::Update(update) => files::update(update, session, output),
-        Command::Delete { path, recursive } => files::delete(path, *recursive, session),
+        Command::Delete { paths, recursive } => files::delete(paths, *recursive, session, output),
         Command::Info { path } => files::info(path, session, output),
         Command::Ls { path, recursive, long } => files::ls(path, *recursive, *long, session, output),
         Command::Tree { path } => survey::tree(path, session, output),
-        Command::Glob { pattern } => survey::glob(pattern, session, output),
+        Command::Glob { patterns } => survey::glob(patterns, session, output),
         Command::Du { path, depth } => survey::du(path, *depth, session, output),
         Command::Checksum { paths, algorithm } => survey::checksum(paths, *algorithm, session, output),
         Command::Mkdir { paths, parents } => files::mkdir(paths, *parents, session, output),

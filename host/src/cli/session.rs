@@ -209,6 +209,12 @@ impl Place {
         named(&self.prefix, error)
     }
 
+    /// The same as [`explain`](Self::explain), of one of so many paths: they may be in several connections.
+    pub(crate) fn explain_among(&self, paths: usize, error: Error) -> Error {
+        let error = self.explain(error);
+        if paths > 1 { self.named(error) } else { error }
+    }
+
     /// Says what else there is, where there is nothing at this path, or no directory.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let is_here = error.path() == Some(self.path.as_str());

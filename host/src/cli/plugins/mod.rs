@@ -54,7 +54,7 @@ enum PluginsCommand {
 }
 
 /// Reads the name of a plugin; of what is none, it tells the rule.
-fn plugin_name(text: &str) -> Result<PluginName, String> {
+pub(super) fn plugin_name(text: &str) -> Result<PluginName, String> {
     let told = |error: Error| match error.advice() {
         Some(advice) => format!("{}; {advice}", error.message()),
         None => error.message().to_owned(),
