@@ -30,7 +30,8 @@ complete -C "$argv"
 /// Notes and photos are connections; the plugins are those of this build.
 fn site() -> Shell {
     let shell = Shell::new(&[]);
-    let connections = json!({"notes": {"backend": "local", "root": "n"}, "photos": {"backend": "missing"}});
+    let connections =
+        json!({"notes": {"backend": "local", "root": "n"}, "photos": {"backend": "missing"}, "rot": 5});
     shell.write("config/f9/connections.json", connections.to_string());
     shell.write("lost.so", "");
     shell
@@ -79,7 +80,7 @@ fn shells_complete_commands_names_plugins_and_keys() {
         check(&["f9", "ls", ""], &["notes:", "photos:"]);
         check(&["f9", "cp", "notes:x", "ph"], &["photos:"]);
         check(&["f9", "push", "p"], &["photos:"]);
-        check(&["f9", "connections", "remove", ""], &["notes", "photos"]);
+        check(&["f9", "connections", "remove", ""], &["notes", "photos", "rot"]);
         check(&["f9", "connections", "add", "x", "o"], &["openai"]);
         check(&["f9", "connections", "add", "x", "local", "ro"], &["root="]);
         check(&["f9", "connections", "add", "x", "local", "d"], &["durability=fsync", "durability=none"]);

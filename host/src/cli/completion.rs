@@ -82,12 +82,15 @@ fn starting(candidates: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate
 
 /// The names of connections with their colon: paths begin so.
 fn addresses() -> Vec<String> {
-    names().into_iter().map(|name| name + ":").collect()
+    connections().iter().flat_map(Connections::iter).map(|(name, _)| format!("{name}:")).collect()
 }
 
-/// The names of connections. A file that cannot be read has none: who presses Tab cannot be told.
+/// The names of connections, also of broken ones. A file that cannot be read has none: who presses Tab cannot be told.
 fn names() -> Vec<String> {
-    connections().iter().flat_map(Connections::iter).map(|(name, _)| name.to_owned()).collect()
+    let connections = connections();
+    let usable = connections.iter().flat_map(Connections::iter).map(|(name, _)| name);
+    let broken = connections.iter().flat_map(Connections::broken).map(|(name, _)| name);
+    usable.chain(broken).map(str::to_owned).collect()
 }
 
 fn connections() -> Option<Connections> {
