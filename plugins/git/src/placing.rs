@@ -55,6 +55,7 @@ impl Repo {
     /// Whether git's filters leave the files as they are stored. It is found out for a first checkout, which knows all files,
     /// and where it is worth a look through the index.
     fn stores_files_as_they_are(&self, old: Option<&Tree<'_>>, changes: &[Change]) -> Result<bool> {
+        let Some(known) = self.known_attributes(old, changes)? else { return Ok(false) };
         let config =
             self.git.config().and_then(|mut config| config.snapshot()).context("read the configuration")?;
         let is_set = |name: &str| config.get_entry(name).is_ok();
@@ -68,7 +69,6 @@ impl Repo {
             }
             _ => {}
         }
-        let Some(known) = self.known_attributes(old, changes)? else { return Ok(false) };
         let new = changes.iter().filter(|change| is_attributes(&change.path));
         let new = new.filter_map(|change| Some(change.new.filter(|new| !new.is_submodule())?.id));
         for id in known.into_iter().chain(new) {

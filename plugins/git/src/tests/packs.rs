@@ -85,6 +85,25 @@ fn a_pull_takes_the_pack_that_brought_what_it_lacks() {
 }
 
 #[test]
+fn a_pack_that_is_here_already_stays_whatever_becomes_of_the_remotes() {
+    let site = packed();
+    let one = site.open("one");
+    drop(one);
+    // As if nothing of it had been heard of: the objects are here, and no branch has them.
+    let clone = site.path("one");
+    let tip = git(&clone, &["rev-parse", "main"]);
+    for reference in ["refs/heads/main", "refs/remotes/origin/main"] {
+        git(&clone, &["update-ref", "-d", reference]);
+    }
+    let pack = packs(&site.remote()).remove(0);
+    damage(&pack, fs::metadata(&pack).unwrap().len() as usize / 2);
+    let before = fs::read(&packs(&clone)[0]).unwrap();
+    let _ = open(site.options("one")); // whether that goes well is not the question
+    assert_eq!(fs::read(&packs(&clone)[0]).unwrap(), before);
+    git(&clone, &["fsck", "--strict", tip.trim()]);
+}
+
+#[test]
 fn packs_that_are_mostly_of_other_branches_are_left_where_they_are() {
     let site = packed();
     let seed = site.path("elsewhere-seed");

@@ -30,6 +30,12 @@ const IDS: usize = 8 + 4 * 256;
 
 const CHUNK: usize = 1 << 20;
 
+/// A pack and how many objects are in it.
+struct Pack {
+    file: PathBuf,
+    objects: usize,
+}
+
 /// Copies the packs of `from` that mostly hold objects that are wanted.
 pub(super) fn copy_packs(
     from: &Repository,
@@ -50,38 +56,57 @@ pub(super) fn copy_packs(
         context.check_cancelled()?;
         if let Err(error) = copy_if_wanted(&pack, &to, &wanted, context) {
             context.check_cancelled()?;
-            log::debug!("{} is not taken as it is: {error}", pack.display());
+            log::debug!("{} is not taken as it is: {error}", pack.file.display());
         }
     }
     Ok(())
 }
 
 /// The packs that have at most so many objects, and an index.
-fn packs_in(directory: &Path, most: usize) -> io::Result<Vec<PathBuf>> {
+fn packs_in(directory: &Path, most: usize) -> io::Result<Vec<Pack>> {
     let mut packs = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let pack = entry?.path();
-        if pack.extension().is_some_and(|extension| extension == "pack")
-            && pack.with_extension("idx").exists()
-        {
+        let file = entry?.path();
+        let is_pack = file.extension().is_some_and(|extension| extension == "pack");
+        // Nothing that opening would wait at.
+        if is_pack && is_file(&file) && is_file(&file.with_extension("idx")) {
             let mut header = [0; 12];
-            File::open(&pack)?.read_exact(&mut header)?;
-            if u32_at(&header, 8).is_some_and(|count| count <= most) {
-                packs.push(pack);
+            File::open(&file)?.read_exact(&mut header)?;
+            match u32_at(&header, 8) {
+                Some(objects) if objects <= most => packs.push(Pack { file, objects }),
+                _ => {}
             }
         }
     }
     Ok(packs)
 }
 
-fn copy_if_wanted(pack: &Path, to: &Path, wanted: &HashSet<&[u8]>, context: &Context) -> Result<()> {
-    let index = fs::read(pack.with_extension("idx")).context("read the index of a pack")?;
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file())
+}
+
+fn copy_if_wanted(pack: &Pack, to: &Path, wanted: &HashSet<&[u8]>, context: &Context) -> Result<()> {
+    let index = pack.read_index()?;
     let ids = ids_of(&index).ok_or_else(|| damaged("index"))?;
     let useful = ids.chunks_exact(CHECKSUM).filter(|id| wanted.contains(id)).count();
-    if useful == 0 || ids.len() / CHECKSUM > useful.saturating_mul(MOST) {
+    if useful == 0 || pack.objects > useful.saturating_mul(MOST) {
         return Ok(());
     }
-    copy_pack(pack, &index, to, context)
+    copy_pack(&pack.file, &index, to, context)
+}
+
+impl Pack {
+    fn read_index(&self) -> Result<Vec<u8>> {
+        let file = File::open(self.file.with_extension("idx")).context("open the index of a pack")?;
+        let mut index = Vec::new();
+        // For each object an id, a checksum, and a place, which may be a long one.
+        let most = IDS + self.objects.saturating_mul(CHECKSUM + 4 + 4 + 8) + 2 * CHECKSUM;
+        file.take(most as u64 + 1).read_to_end(&mut index).context("read the index of a pack")?;
+        if index.len() > most {
+            return Err(damaged("index").into());
+        }
+        Ok(index)
+    }
 }
 
 /// The ids of a pack's objects, one after the other; `None` if this is no index of version 2.
@@ -96,10 +121,14 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
     usize::try_from(number).ok()
 }
 
-/// Copies a pack and then its index, which brings it to life. Nothing is left of it if that fails.
+/// Copies a pack and then its index, which brings it to life. Nothing is left of it if that fails, and nothing is done if it
+/// is there already.
 fn copy_pack(pack: &Path, index: &[u8], to: &Path, context: &Context) -> Result<()> {
-    let name = pack.file_name().unwrap_or_default();
-    let (new_pack, new_index) = (to.join(name), to.join(name).with_extension("idx"));
+    let new_pack = to.join(pack.file_name().unwrap_or_default());
+    let new_index = new_pack.with_extension("idx");
+    if new_index.exists() {
+        return Ok(());
+    }
     // git's own collector removes such names, should this process be ended.
     let temporary = to.join("tmp_pack_f9");
     let copy = || {
@@ -113,7 +142,7 @@ fn copy_pack(pack: &Path, index: &[u8], to: &Path, context: &Context) -> Result<
     };
     let copied = copy();
     if copied.is_err() {
-        // They are of no use, and may not be there.
+        // A pack without an index is of no use to anybody. Neither need be there.
         let _ = fs::remove_file(&temporary);
         let _ = fs::remove_file(&new_pack);
     }
