@@ -36,6 +36,21 @@ struct Pack {
     objects: usize,
 }
 
+/// A pack that is taken, with its index.
+struct Taken {
+    file: PathBuf,
+    index: Vec<u8>,
+    size: u64,
+}
+
+/// How much of all packs is copied, in bytes.
+struct Copied<'a> {
+    progress: Progress<'a>,
+    context: &'a Context,
+    done: u64,
+    total: u64,
+}
+
 /// Copies the packs of `from` that mostly hold objects that are wanted.
 pub(super) fn copy_packs(
     from: &Repository,
@@ -52,14 +67,26 @@ pub(super) fn copy_packs(
         }
     };
     let wanted: HashSet<&[u8]> = wanted.iter().map(Oid::as_bytes).collect();
+    let mut taken = Vec::new();
     for pack in packs {
         context.check_cancelled()?;
-        if let Err(error) = copy_if_wanted(&pack, &to, &wanted, context) {
+        match pack.look(&wanted) {
+            Ok(found) => taken.extend(found),
+            Err(error) => log::debug!("{} is not taken as it is: {error}", pack.file.display()),
+        }
+    }
+    let total = taken.iter().fold(0, |sum: u64, pack| sum.saturating_add(pack.size));
+    let mut copied = Copied { progress: Progress::new(context, "fetch", "bytes"), context, done: 0, total };
+    let mut end = 0;
+    for pack in taken {
+        if let Err(error) = copy_pack(&pack, &to, &mut copied) {
             context.check_cancelled()?;
             log::debug!("{} is not taken as it is: {error}", pack.file.display());
         }
+        end += pack.size;
+        copied.done = end;
     }
-    Ok(())
+    copied.tell()
 }
 
 /// The packs that have at most so many objects, and an index.
@@ -85,17 +112,19 @@ fn is_file(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file())
 }
 
-fn copy_if_wanted(pack: &Pack, to: &Path, wanted: &HashSet<&[u8]>, context: &Context) -> Result<()> {
-    let index = pack.read_index()?;
-    let ids = ids_of(&index).ok_or_else(|| damaged("index"))?;
-    let useful = ids.chunks_exact(CHECKSUM).filter(|id| wanted.contains(id)).count();
-    if useful == 0 || pack.objects > useful.saturating_mul(MOST) {
-        return Ok(());
-    }
-    copy_pack(&pack.file, &index, to, context)
-}
-
 impl Pack {
+    /// The pack with its index, if enough of it is wanted.
+    fn look(&self, wanted: &HashSet<&[u8]>) -> Result<Option<Taken>> {
+        let index = self.read_index()?;
+        let ids = ids_of(&index).ok_or_else(|| damaged("index"))?;
+        let useful = ids.chunks_exact(CHECKSUM).filter(|id| wanted.contains(id)).count();
+        if useful == 0 || self.objects > useful.saturating_mul(MOST) {
+            return Ok(None);
+        }
+        let size = self.file.metadata().context("look at a pack")?.len();
+        Ok(Some(Taken { file: self.file.clone(), index, size }))
+    }
+
     fn read_index(&self) -> Result<Vec<u8>> {
         let file = File::open(self.file.with_extension("idx")).context("open the index of a pack")?;
         let mut index = Vec::new();
@@ -106,6 +135,19 @@ impl Pack {
             return Err(damaged("index").into());
         }
         Ok(index)
+    }
+}
+
+impl Copied<'_> {
+    /// # Errors
+    ///
+    /// `Cancelled` if the host wants no more of it.
+    fn tell(&mut self) -> Result<()> {
+        if self.progress.tell(self.done.min(self.total), self.total) {
+            Ok(())
+        } else {
+            self.context.check_cancelled()
+        }
     }
 }
 
@@ -123,49 +165,47 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Copies a pack and then its index, which brings it to life. Nothing is left of it if that fails, and nothing is done if it
 /// is there already.
-fn copy_pack(pack: &Path, index: &[u8], to: &Path, context: &Context) -> Result<()> {
-    let new_pack = to.join(pack.file_name().unwrap_or_default());
+fn copy_pack(pack: &Taken, to: &Path, copied: &mut Copied<'_>) -> Result<()> {
+    let new_pack = to.join(pack.file.file_name().unwrap_or_default());
     let new_index = new_pack.with_extension("idx");
     if new_index.exists() {
         return Ok(());
     }
     // git's own collector removes such names, should this process be ended.
     let temporary = to.join("tmp_pack_f9");
-    let copy = || {
-        let checksum = copy_content(pack, &temporary, context)?;
-        if !is_index_of(index, &checksum) {
+    let mut copy = || {
+        let checksum = copy_content(pack, &temporary, copied)?;
+        if !is_index_of(&pack.index, &checksum) {
             return Err(damaged("index").into());
         }
         fs::rename(&temporary, &new_pack).context("write a pack")?;
-        create(&temporary).and_then(|mut new| new.write_all(index)).context("write the index of a pack")?;
+        let written = create(&temporary).and_then(|mut new| new.write_all(&pack.index));
+        written.context("write the index of a pack")?;
         fs::rename(&temporary, &new_index).context("write the index of a pack")
     };
-    let copied = copy();
-    if copied.is_err() {
+    let done = copy();
+    if done.is_err() {
         // A pack without an index is of no use to anybody. Neither need be there.
         let _ = fs::remove_file(&temporary);
         let _ = fs::remove_file(&new_pack);
     }
-    copied
+    done
 }
 
 /// Copies a file that ends with its own checksum, which is returned.
-fn copy_content(from: &Path, to: &Path, context: &Context) -> Result<[u8; CHECKSUM]> {
-    let mut source = File::open(from).context("open a pack")?;
-    let size = source.metadata().context("look at a pack")?.len();
+fn copy_content(pack: &Taken, to: &Path, copied: &mut Copied<'_>) -> Result<[u8; CHECKSUM]> {
+    let mut source = File::open(&pack.file).context("open a pack")?;
     let mut new = create(to).context("write a pack")?;
     let (mut hasher, mut buffer) = (Sha1::new(), vec![0; CHUNK]);
-    let mut left = size.saturating_sub(CHECKSUM as u64);
-    let mut progress = Progress::new(context, "fetch", "bytes");
+    let mut left = pack.size.saturating_sub(CHECKSUM as u64);
     while left > 0 {
-        if !progress.tell(size - left, size) {
-            context.check_cancelled()?;
-        }
+        copied.tell()?;
         let piece = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
         source.read_exact(&mut buffer[..piece]).context("read a pack")?;
         hasher.update(&buffer[..piece]);
         new.write_all(&buffer[..piece]).context("write a pack")?;
         left -= piece as u64;
+        copied.done += piece as u64;
     }
     let mut checksum = [0; CHECKSUM];
     source.read_exact(&mut checksum).context("read a pack")?;
