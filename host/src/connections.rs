@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
+    env, fmt,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use crate::{
     Backend, Connection, Host,
     connection::kind_of,
-    json, private,
+    json, private, quoted,
     replace::{Readers, exclusively, replace},
 };
 
@@ -28,14 +28,33 @@ use crate::{
 /// Relative paths in it are taken from the working directory, as in any connection. A secret is better referred to than
 /// written down; one that is written down is only used while nobody but the file's owner can read it.
 ///
+/// An entry that is no connection fails when it is used, and not the others: [`broken`](Self::broken) tells of it, and it
+/// stays in the file as it is.
+///
 /// Besides the connections there may be `"$plugin_dirs": ["/opt/f9/plugins"]`, directories to search for plugins, written in
 /// full. A file with some is refused while others than its owner can write to it: they would say which code is run.
 #[derive(Debug, Clone)]
 pub struct Connections {
     file: PathBuf,
-    by_name: BTreeMap<String, Connection>,
+    by_name: BTreeMap<String, Entry>,
     plugin_dirs: Vec<PathBuf>,
     others_can_read: bool,
+}
+
+/// What stands in the file by a name.
+#[derive(Clone)]
+enum Entry {
+    Usable(Connection),
+    Broken(Value),
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usable(connection) => connection.fmt(f),
+            Self::Broken(_) => f.write_str("Broken"), // nobody knows what in it is secret
+        }
+    }
 }
 
 /// The key of the directories. It can be no connection's name.
@@ -62,7 +81,7 @@ impl Connections {
     /// # Errors
     ///
     /// [`NotFound`](ErrorKind::NotFound) if there is no such file; [`InvalidConnection`](ErrorKind::InvalidConnection) with
-    /// the place or the name of what is wrong in it.
+    /// the place of what is wrong in it. Of a single wrong connection only its use is an error.
     pub fn load(file: impl Into<PathBuf>) -> Result<Self> {
         let file = file.into();
         let (text, others) = private::read(&file).map_err(|error| unreadable(&file, &error))?;
@@ -71,7 +90,7 @@ impl Connections {
             let message = format!("it has {PLUGIN_DIRS}, and others than the file's owner can write to it");
             return Err(Error::new(ErrorKind::InvalidConnection, message)
                 .at(file.display())
-                .hint(format!("type `chmod go-w {}`", file.display())));
+                .hint(format!("type `chmod go-w {}`", quoted(file.display()))));
         }
         Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read })
     }
@@ -108,16 +127,39 @@ impl Connections {
 
     /// Every connection with its name, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Connection)> {
-        self.by_name.iter().map(|(name, connection)| (name.as_str(), connection))
+        self.by_name.iter().filter_map(|(name, entry)| match entry {
+            Entry::Usable(connection) => Some((name.as_str(), connection)),
+            Entry::Broken(_) => None,
+        })
+    }
+
+    /// Every entry that is no connection, and why it is none, ordered by name.
+    pub fn broken(&self) -> impl Iterator<Item = (&str, Error)> {
+        self.by_name.iter().filter_map(|(name, entry)| match entry {
+            Entry::Usable(_) => None,
+            Entry::Broken(value) => Some((name.as_str(), connection(name, value).err()?)),
+        })
+    }
+
+    /// Whether there is an entry of this name, be it usable or broken.
+    pub fn contains(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// The connection of this name.
     ///
     /// # Errors
     ///
-    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if there is none.
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) if there is none, or what is wrong with it.
     pub fn get(&self, name: &str) -> Result<&Connection> {
-        self.by_name.get(name).ok_or_else(|| self.unknown(name))
+        match self.by_name.get(name) {
+            Some(Entry::Usable(connection)) => Ok(connection),
+            Some(Entry::Broken(value)) => match connection(name, value) {
+                Err(error) => Err(in_connection(name, &error).at(self.file.display())),
+                Ok(_) => Err(self.unknown(name)), // what is right is kept as that
+            },
+            None => Err(self.unknown(name)),
+        }
     }
 
     /// Opens the connection of this name.
@@ -143,13 +185,13 @@ impl Connections {
     /// and `.`, or one that starts with `-` or `.`.
     pub fn insert(&mut self, name: &str, connection: Connection) -> Result<()> {
         check_name(name)?;
-        self.by_name.insert(name.to_owned(), connection);
+        self.by_name.insert(name.to_owned(), Entry::Usable(connection));
         Ok(())
     }
 
-    /// Takes a connection away and answers it. [`save`](Self::save) makes it last.
-    pub fn remove(&mut self, name: &str) -> Option<Connection> {
-        self.by_name.remove(name)
+    /// Takes an entry away, be it usable or broken, and answers whether there was one. [`save`](Self::save) makes it last.
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.by_name.remove(name).is_some()
     }
 
     /// Writes the file, with missing directories, all at once: a crash leaves the old file or the new. Nobody but its owner
@@ -159,8 +201,12 @@ impl Connections {
     ///
     /// What the file system answers.
     pub fn save(&mut self) -> Result<()> {
+        let value = |entry: &Entry| match entry {
+            Entry::Usable(connection) => connection.to_json(),
+            Entry::Broken(value) => value.clone(),
+        };
         let mut all: Map<_, _> =
-            self.by_name.iter().map(|(name, connection)| (name.clone(), connection.to_json())).collect();
+            self.by_name.iter().map(|(name, entry)| (name.clone(), value(entry))).collect();
         if !self.plugin_dirs.is_empty() {
             let dirs = self.plugin_dirs.iter().map(|dir| dir.to_string_lossy().into_owned());
             all.insert(PLUGIN_DIRS.to_owned(), dirs.collect());
@@ -184,7 +230,11 @@ impl Connections {
             None if names.is_empty() => {
                 error.hint(format!("it holds none; `f9 connections add {name}` adds one"))
             }
-            None => error.hint(format!("known connections: {}", names.join(", "))),
+            None => {
+                let known = format!("known connections: {}", names.join(", "));
+                let add = is_name(name).then(|| format!("; `f9 connections add {name}` adds it"));
+                error.hint(known + &add.unwrap_or_default())
+            }
         }
     }
 
@@ -206,7 +256,7 @@ fn unreadable(file: &Path, error: &Error) -> Error {
     })
 }
 
-fn parse(text: &str) -> Result<(BTreeMap<String, Connection>, Vec<PathBuf>)> {
+fn parse(text: &str) -> Result<(BTreeMap<String, Entry>, Vec<PathBuf>)> {
     let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE);
     // serde_json tells the place and what it missed there, but quotes nothing of the text.
     let all = json::parse(text).map_err(|cause| invalid(format!("the file is not valid JSON: {cause}")))?;
@@ -215,13 +265,16 @@ fn parse(text: &str) -> Result<(BTreeMap<String, Connection>, Vec<PathBuf>)> {
         return Err(invalid(format!("expected an object with a connection for each name, found {found}")));
     };
     let plugin_dirs = all.remove(PLUGIN_DIRS).map(plugin_dirs).transpose()?.unwrap_or_default();
-    let mut by_name = BTreeMap::new();
-    for (name, value) in all {
-        check_name(&name)?;
-        let connection = Connection::try_from(value).map_err(|error| in_connection(&name, &error))?;
-        by_name.insert(name, connection);
-    }
-    Ok((by_name, plugin_dirs))
+    let entry = |(name, value): (String, Value)| {
+        let entry = connection(&name, &value).map_or_else(|_| Entry::Broken(value), Entry::Usable);
+        (name, entry)
+    };
+    Ok((all.into_iter().map(entry).collect(), plugin_dirs))
+}
+
+fn connection(name: &str, value: &Value) -> Result<Connection> {
+    check_name(name)?;
+    value.try_into()
 }
 
 /// Only what is written in full: a relative one would let whoever fills the working directory say which code is run.
@@ -284,16 +337,46 @@ mod tests {
     #[test]
     fn says_which_connection_is_wrong() {
         assert_eq!(refusal("[]"), "expected an object with a connection for each name, found a list");
-        assert_eq!(
-            refusal(r#"{"notes": {"root": "x"}}"#),
-            "in the connection `notes`: the connection lacks the key `backend`: expected the name of a plugin"
-        );
         for name in ["", "a:b", "a/b", "-a", ".a", "a b"] {
-            let text = json!({name: {"backend": "local"}}).to_string();
-            assert_eq!(refusal(&text), format!("{name:?} cannot be the name of a connection"));
+            let error = connection(name, &json!({"backend": "local"})).unwrap_err();
+            assert_eq!(error.message(), format!("{name:?} cannot be the name of a connection"));
         }
         let text = r#"{"notes": {"backend": "git", "password": "hunter2",}}"#;
         assert!(!refusal(text).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_broken_entry_fails_alone_and_stays_as_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("connections.json");
+        let broken = [
+            ("a b", json!({"backend": "local"}), "cannot be the name of a connection"),
+            ("list", json!(["hunter2"]), "a connection is a JSON object, found a list"),
+            ("name", json!({"backend": "../x"}), "cannot be the name of a plugin"),
+            ("number", json!({"backend": 5}), "wrong value for the key `backend`: expected a string"),
+            ("rootless", json!({"root": "hunter2"}), "the connection lacks the key `backend`"),
+        ];
+        let mut all: Map<_, _> =
+            broken.iter().map(|(name, value, _)| ((*name).to_owned(), value.clone())).collect();
+        all.insert("notes".to_owned(), json!({"backend": "local", "root": "x"}));
+        fs::write(&file, Value::Object(all).to_string()).unwrap();
+        let mut connections = Connections::load(&file).unwrap();
+        assert!(connections.get("notes").is_ok() && connections.iter().count() == 1);
+        assert!(!format!("{connections:?}").contains("hunter2"));
+        let told: Vec<_> = connections.broken().map(|(name, error)| (name.to_owned(), error)).collect();
+        for ((name, _, words), (told_name, told)) in broken.iter().zip(&told) {
+            assert!(name == told_name && told.message().contains(words), "{name}: {told}");
+            let error = connections.get(name).unwrap_err();
+            assert_eq!(error.message(), format!("in the connection `{name}`: {}", told.message()));
+            assert_eq!(error.path(), file.to_str());
+        }
+        assert_eq!(told.len(), broken.len());
+        connections.save().unwrap();
+        let mut saved = Connections::load(&file).unwrap();
+        for (name, value, _) in &broken {
+            assert!(matches!(&saved.by_name[*name], Entry::Broken(kept) if kept == value), "{name}");
+        }
+        assert!(saved.remove("list") && !saved.remove("list") && !saved.contains("list"));
     }
 
     #[test]
@@ -340,7 +423,11 @@ mod tests {
         );
         connections.insert("notes", r#"{"backend": "local", "root": "x"}"#.parse().unwrap()).unwrap();
         assert_eq!(connections.get("nots").unwrap_err().advice(), Some("did you mean `notes`?"));
-        assert_eq!(connections.get("zzzzzz").unwrap_err().advice(), Some("known connections: notes"));
+        assert_eq!(
+            connections.get("zzzzzz").unwrap_err().advice(),
+            Some("known connections: notes; `f9 connections add zzzzzz` adds it")
+        );
+        assert_eq!(connections.get("z z z z").unwrap_err().advice(), Some("known connections: notes"));
     }
 
     #[test]
@@ -356,7 +443,7 @@ mod tests {
         assert_eq!(loaded.iter().collect::<Vec<_>>(), [("notes", &notes)]);
         assert!(!loaded.others_can_read);
         assert!(!format!("{loaded:?}").contains("hunter2"));
-        assert_eq!(loaded.remove("notes"), Some(notes));
+        assert!(loaded.remove("notes"));
         loaded.save().unwrap();
         assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
     }

@@ -44,8 +44,8 @@ impl Glob {
     ///
     /// # Errors
     ///
-    /// [`InvalidPath`](ErrorKind::InvalidPath) as [`BackendPath::parse`], for a `[` or `{` that is not closed, and for more
-    /// than 1,000 alternatives of a name.
+    /// [`InvalidPath`](ErrorKind::InvalidPath) as [`BackendPath::parse`]; for a `[` or `{` that is not closed and a range that
+    /// runs backwards, which is quoted; and for more than 1,000 alternatives of a name.
     pub fn parse(pattern: &str) -> Result<Self> {
         let path = BackendPath::parse(pattern)?;
         let segments: Result<Vec<_>> = path.segments().map(|text| segment(text, pattern)).collect();
@@ -222,8 +222,14 @@ fn first_braces(text: &str) -> Result<Option<(&str, Vec<&str>, &str)>> {
     if depth == 0 {
         return Ok(None);
     }
-    Err(Error::new(ErrorKind::InvalidPath, "a `{` in the pattern is not closed by `}` within the name")
+    Err(not_closed(&text[open..], '}')
         .hint("alternatives hold no `/`; write `[{]` for a `{` that stands for itself"))
+}
+
+/// `from` begins with what is not closed.
+fn not_closed(from: &str, by: char) -> Error {
+    let message = format!("in the pattern, `{from}` is not closed by `{by}` within the name");
+    Error::new(ErrorKind::InvalidPath, message)
 }
 
 fn tokens(text: &str, pattern: &str) -> Result<Vec<Token>> {
@@ -236,10 +242,11 @@ fn tokens(text: &str, pattern: &str) -> Result<Vec<Token>> {
             '?' => Token::One,
             '[' => {
                 let (class, after) = class(rest.as_str()).ok_or_else(|| {
-                    Error::new(ErrorKind::InvalidPath, "a `[` in the pattern is not closed by `]`")
+                    not_closed(&format!("[{}", rest.as_str()), ']')
                         .at(pattern)
                         .hint("write `[[]` for a `[` that stands for itself")
                 })?;
+                check_ranges(&class).map_err(|error| error.at(pattern))?;
                 rest = after.chars();
                 class
             }
@@ -247,6 +254,15 @@ fn tokens(text: &str, pattern: &str) -> Result<Vec<Token>> {
         });
     }
     Ok(tokens)
+}
+
+/// A range that runs backwards holds nothing, which nobody means.
+fn check_ranges(class: &Token) -> Result<()> {
+    let Token::Class { ranges, .. } = class else { return Ok(()) };
+    let Some((first, last)) = ranges.iter().find(|(first, last)| first > last) else { return Ok(()) };
+    let message = format!("in the pattern, the range `{first}-{last}` runs backwards");
+    Err(Error::new(ErrorKind::InvalidPath, message)
+        .hint(format!("write `{last}-{first}`, or the `-` last for one that stands for itself")))
 }
 
 /// The class that starts after a `[`, and what comes after its `]`. A `]` that comes first stands for itself.
@@ -395,9 +411,26 @@ mod tests {
     #[test]
     fn what_is_no_pattern_is_refused() {
         let many = "{a,b}".repeat(12);
-        for pattern in ["[a", "[", "[]", "[!]", "../*", "a\\*", "{a", "{a,{b}", "{a/b,c}", "{[}", &many] {
+        for (pattern, quoted) in [
+            ("[a", "`[a`"),
+            ("x/y[/z", "`[`"),
+            ("[]", "`[]`"),
+            ("a[!]", "`[!]`"),
+            ("[z-a]", "`z-a`"),
+            ("*/[!a-c9-0]x", "`9-0`"),
+            ("{a,[z-a]}", "`z-a`"),
+            ("x{a", "`{a`"),
+            ("{a,{b}", "`{a,{b}`"),
+            ("{a/b,c}", "`{a`"),
+            ("{[}", "`[`"),
+            ("../*", "`..`"),
+            ("a\\*", "backslash"),
+            (&many, "1000 alternatives"),
+        ] {
             let error = Glob::parse(pattern).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::InvalidPath, "{pattern}");
+            assert!(error.message().contains(quoted), "{pattern}: {}", error.message());
+            assert!(error.path().is_some(), "{pattern}");
         }
     }
 

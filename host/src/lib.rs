@@ -93,6 +93,7 @@ mod mirror;
 mod permissions;
 mod policy;
 mod private;
+mod quoted;
 mod redaction;
 mod refusal;
 mod replace;
@@ -116,6 +117,7 @@ pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use lock::{LockedPlugin, PluginLock};
 pub use manifest::Manifest;
 pub use mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
+pub use quoted::quoted;
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};
 #[cfg(feature = "author-tools")]

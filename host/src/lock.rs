@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read,
-    path::{Path, PathBuf},
+    path::{Path, PathBuf, absolute},
 };
 
 use f9_plugin_api::{Error, ErrorKind, Result};
@@ -100,7 +100,7 @@ impl PluginLock {
             let mut lock = match Self::load(&file) {
                 Err(error) if error.is_not_found() => Self::new(&file),
                 loaded => {
-                    permissions::check(&file).map_err(|refusal| {
+                    permissions::check(&absolute(&file)?).map_err(|refusal| {
                         let error = Error::new(ErrorKind::PluginRefused, refusal.detail);
                         error.at(file.display()).hint(refusal.remedy)
                     })?;

@@ -8,6 +8,8 @@ use std::{
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 
+use crate::quoted;
+
 /// Longer files hold neither connections nor values of theirs.
 const MAX_LENGTH: u64 = 64 << 20;
 
@@ -53,7 +55,7 @@ pub(crate) fn refuse_literal(holder: &str, keys: &[&str], file: &Path) -> Error 
     let error = refuse(&format!("{holder} holds a secret ({})", keys.join(", ")), file);
     error.hint(format!(
         r#"type `chmod 600 {}`, or refer to the secret with {{"$env": "NAME"}} or {{"$file": "/path"}}"#,
-        file.display()
+        quoted(file.display())
     ))
 }
 
@@ -61,5 +63,7 @@ pub(crate) fn refuse_literal(holder: &str, keys: &[&str], file: &Path) -> Error 
 pub(crate) fn refuse(what: &str, file: &Path) -> Error {
     let shown = file.display();
     let message = format!("{what}, and others than the file's owner can read it");
-    Error::new(ErrorKind::InvalidConnection, message).at(&shown).hint(format!("type `chmod 600 {shown}`"))
+    Error::new(ErrorKind::InvalidConnection, message)
+        .at(&shown)
+        .hint(format!("type `chmod 600 {}`", quoted(&shown)))
 }

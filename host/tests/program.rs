@@ -57,5 +57,5 @@ fn every_command_has_help() {
 fn wrong_usage_is_2_and_says_what_was_meant() {
     let output = f9(&["creat", "x"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(String::from_utf8(output.stderr).unwrap().contains("'create'"));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("did you mean `f9 create`?"));
 }

@@ -77,12 +77,19 @@ fn fits(value: &Value, property: &Value) -> bool {
     is_of_type && is_chosen && alternatives.into_iter().all(|all| all.iter().any(|one| fits(value, one)))
 }
 
-/// The name among `known` that `name` was most likely meant to be.
+/// The name among `known` that `name` was most likely meant to be: the shortest that begins with it, or else the one with
+/// the fewest typos, if those are at most a third of its letters.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const SHORTEST_BEGINNING: usize = 3;
+    let known: Vec<_> = known.into_iter().collect();
+    let length = |text: &str| text.chars().count();
+    let begun = known.iter().filter(|other| length(name) >= SHORTEST_BEGINNING && other.starts_with(name));
+    if let Some(whole) = begun.min_by_key(|other| length(other)) {
+        return Some(whole);
+    }
     let scored = known.into_iter().map(|other| (strsim::damerau_levenshtein(name, other), other));
-    // More than a third of the letters wrong is another word, not a typo.
     let (distance, best) = scored.min_by_key(|(distance, _)| *distance)?;
-    (distance <= name.chars().count().max(best.chars().count()).div_ceil(3)).then_some(best)
+    (distance <= length(name).max(length(best)) / 3).then_some(best)
 }
 
 fn check_keys(
@@ -302,6 +309,13 @@ mod tests {
     fn nearest_is_near() {
         assert_eq!(nearest("gti", ["local", "git"]), Some("git"));
         assert_eq!(nearest("opnai", ["local", "git", "openai"]), Some("openai"));
-        assert_eq!(nearest("s3", ["local", "git"]), None);
+        for (other, known) in
+            [("s3", "git"), ("ab", "ac"), ("nope", "copy"), ("newc", "sec"), ("co", "copy"), ("", "a")]
+        {
+            assert_eq!(nearest(other, [known]), None, "{other}");
+        }
+        assert_eq!(nearest("ab", ["ab"]), Some("ab"));
+        assert_eq!(nearest("connection", ["conflicts", "connections"]), Some("connections"));
+        assert_eq!(nearest("remote", ["remove", "remote_url_of", "remote_url"]), Some("remote_url"));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The sequences of commands are those of a storage that calls git for each step: create a file and push it (add, status,
 //! commit, push), push where nothing has changed (add, status, push), and pull where nothing has changed (status, fetch,
-//! merge). Rounds are interleaved; prints medians and their ratio (a clone is made once). With an argument, only the tables
+//! merge). Rounds are interleaved; prints medians and their ratio. With an argument, only the tables
 //! whose name contains it.
 
 use std::{
@@ -14,10 +14,15 @@ use std::{
 };
 
 use f9_git_server::{HttpServer, KeyKind, SshBehaviour, SshServer, make_key};
-use f9_host::{Backend, FileBackend};
+use f9_host::{Backend, FileBackend, SyncFileBackend};
 use f9_tests::host;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+/// How often each clones.
+const CLONES: usize = 5;
+/// How often each changes every file.
+const BULK: usize = 3;
 
 fn main() {
     let only = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
@@ -112,15 +117,24 @@ impl Site {
     fn compare(&self, name: &str, url: &str, options: Value, env: &[(&str, &str)], rounds: usize) {
         let (ours, theirs) =
             (self.dir.path().join(format!("f9 {name}")), self.dir.path().join(format!("git {name}")));
-        // Once: without hard links between the two, as from another disk.
-        let git_clone = time(|| {
-            git(self.dir.path(), env, &["clone", "--quiet", "--no-local", url, theirs.to_str().unwrap()]);
-        });
+        let mut clones: [Vec<Duration>; 2] = Default::default();
         let mut backend = None;
-        let our_clone = time(|| backend = Some(open(url, &ours, &options)));
+        for _ in 0..CLONES {
+            drop(backend.take());
+            for clone in [&ours, &theirs] {
+                let _ = fs::remove_dir_all(clone); // there is none in the first round
+            }
+            // Without hard links between the two, as from another disk.
+            clones[0].push(time(|| {
+                let clone = ["clone", "--quiet", "--no-local", url, theirs.to_str().unwrap()];
+                git(self.dir.path(), env, &clone);
+            }));
+            clones[1].push(time(|| backend = Some(open(url, &ours, &options))));
+        }
+        let [git_clone, our_clone] = clones.map(median);
+        print_row(&format!("{name}: clone"), git_clone, our_clone);
         let backend = backend.unwrap();
         let sync = backend.as_sync().unwrap();
-        print_row(&format!("{name}: clone"), median(vec![git_clone]), median(vec![our_clone]));
         let mut times: [Vec<Duration>; 6] = Default::default();
         for round in 0..rounds {
             times[0].push(time(|| {
@@ -153,6 +167,53 @@ impl Site {
         print_row(&format!("{name}: create a file and push"), git_create, our_create);
         print_row(&format!("{name}: pull, no change"), git_pull, our_pull);
         print_row(&format!("{name}: push, no change"), git_push, our_push);
+        if rounds < 20 {
+            self.compare_bulk(name, &theirs, &ours, env, sync);
+        }
+    }
+
+    /// A change to every file, pushed and pulled by each in turn.
+    fn compare_bulk(
+        &self,
+        name: &str,
+        theirs: &Path,
+        ours: &Path,
+        env: &[(&str, &str)],
+        sync: &dyn SyncFileBackend,
+    ) {
+        let mut times: [Vec<Duration>; 4] = Default::default();
+        for round in 0..BULK {
+            change_all(theirs, round);
+            times[0].push(time(|| {
+                git(theirs, env, &["add", "--all"]);
+                git(theirs, env, &["status", "--porcelain"]);
+                git(theirs, env, &["commit", "--quiet", "--message", "every file"]);
+                git(theirs, env, &["push", "--quiet", "origin", "main"]);
+            }));
+            times[3].push(time(|| drop(sync.pull().unwrap())));
+            change_all(ours, round);
+            times[1].push(time(|| drop(sync.push(None).unwrap())));
+            times[2].push(time(|| {
+                git(theirs, env, &["status", "--porcelain"]);
+                git(theirs, env, &["fetch", "--quiet", "origin", "main"]);
+                git(theirs, env, &["merge", "--quiet", "--ff-only", "FETCH_HEAD"]);
+            }));
+        }
+        let [git_push, our_push, git_pull, our_pull] = times.map(median);
+        print_row(&format!("{name}: change every file and push"), git_push, our_push);
+        print_row(&format!("{name}: pull a change of every file"), git_pull, our_pull);
+    }
+}
+
+/// Adds a line to every file that the remote began with.
+fn change_all(clone: &Path, round: usize) {
+    for directory in fs::read_dir(clone).unwrap().map(|entry| entry.unwrap().path()) {
+        if directory.file_name().unwrap().to_string_lossy().starts_with("dir") {
+            for file in fs::read_dir(directory).unwrap() {
+                let mut file = fs::OpenOptions::new().append(true).open(file.unwrap().path()).unwrap();
+                writeln!(file, "round {round} in {}", clone.display()).unwrap();
+            }
+        }
     }
 }
 

@@ -52,6 +52,24 @@ pub fn f9_on<S: AsRef<OsStr>>(connection: &Value, arguments: impl IntoIterator<I
     f9().arg("-c").arg(connection.to_string()).args(arguments).output().expect("f9 runs")
 }
 
+/// What was printed, where commands to type are without where the tests keep their connections and plugins.
+pub fn short(printed: &str) -> String {
+    const COMMAND: &str = "`f9 ";
+    let mut parts = printed.split(COMMAND);
+    let mut shortened = parts.next().unwrap_or_default().to_owned();
+    for mut part in parts {
+        while let Some((_, rest)) = ["--config ", "--plugin-dir "]
+            .iter()
+            .find_map(|option| part.strip_prefix(option))
+            .and_then(|rest| rest.split_once(' '))
+        {
+            part = rest;
+        }
+        shortened.extend([COMMAND, part]);
+    }
+    shortened
+}
+
 /// What a program printed, as text.
 pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8 output")

@@ -12,7 +12,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
-use crate::{f9, text};
+use crate::{f9, short, text};
 
 /// A temporary directory whose connections are local ones.
 pub struct Shell {
@@ -85,11 +85,11 @@ impl Shell {
         text(&output.stdout).to_owned()
     }
 
-    /// Runs what must end with this code, and answers what it printed on standard error.
+    /// Runs what must end with this code, and answers what it printed on standard error, made [`short`].
     #[track_caller]
     pub fn fails<const N: usize>(&self, arguments: [&str; N], code: i32) -> String {
         let output = self.run(arguments);
-        let errors = text(&output.stderr).to_owned();
+        let errors = short(text(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {errors}");
         errors
     }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use f9_tests::{f9, f9_on, text};
+use f9_tests::{f9, f9_on, short, text};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -40,7 +40,7 @@ impl Root {
     #[track_caller]
     fn fails<const N: usize>(&self, arguments: [&str; N], code: i32, line: &str) {
         let output = self.run(arguments);
-        assert_eq!(text(&output.stderr), format!("f9: {line}\n"));
+        assert_eq!(short(text(&output.stderr)), format!("f9: {line}\n"));
         assert_eq!(output.status.code(), Some(code));
     }
 

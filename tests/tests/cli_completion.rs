@@ -30,8 +30,10 @@ complete -C "$argv"
 /// Notes and photos are connections; the plugins are those of this build.
 fn site() -> Shell {
     let shell = Shell::new(&[]);
-    let connections = json!({"notes": {"backend": "local", "root": "n"}, "photos": {"backend": "missing"}});
+    let connections =
+        json!({"notes": {"backend": "local", "root": "n"}, "photos": {"backend": "missing"}, "rot": 5});
     shell.write("config/f9/connections.json", connections.to_string());
+    shell.write("lost.so", "");
     shell
 }
 
@@ -78,12 +80,17 @@ fn shells_complete_commands_names_plugins_and_keys() {
         check(&["f9", "ls", ""], &["notes:", "photos:"]);
         check(&["f9", "cp", "notes:x", "ph"], &["photos:"]);
         check(&["f9", "push", "p"], &["photos:"]);
-        check(&["f9", "connections", "remove", ""], &["notes", "photos"]);
+        check(&["f9", "connections", "remove", ""], &["notes", "photos", "rot"]);
         check(&["f9", "connections", "add", "x", "o"], &["openai"]);
         check(&["f9", "connections", "add", "x", "local", "ro"], &["root="]);
         check(&["f9", "connections", "add", "x", "local", "d"], &["durability=fsync", "durability=none"]);
         check(&["f9", "connections", "add", "x", "git", "ssh"], &["ssh_key_passphrase=", "ssh_key_path="]);
         check(&["f9", "connections", "add", "x", "missing", "k"], &[]);
+        check(&["f9", "plugins", "doctor", "o"], &["openai"]);
+        check(&["f9", "plugins", "doctor", "no"], &[]);
+        check(&["f9", "plugins", "new", "no"], &[]);
+        check(&["f9", "plugins", "lock", "add", "lo"], &["local", "lost.so"]);
+        check(&["f9", "--allow-unsafe-permissions", "gi"], &["git"]);
     }
     // Where zsh would show descriptions instead of values.
     for (shell, script) in [("bash", BASH), ("fish", FISH)] {

@@ -77,11 +77,48 @@ fn a_broken_file_is_told_with_the_place() {
     let shell = Shell::new(&[]);
     shell.write("connections.json", "{\n  \"notes\": {\"backend\": \"local\",}\n}");
     assert!(shell.fails(["ls", "notes:"], 2).contains("line 2"));
-    shell.write("connections.json", r#"{"notes": {"root": "x"}}"#);
+}
+
+#[test]
+fn one_broken_connection_leaves_the_others_alone() {
+    let shell = Shell::new(&[]);
+    let connections = json!({
+        "notes": {"backend": "local", "root": "notes"}, "a b": {"backend": "local"}, "far": {"backend": "s3"},
+        "rot": {"root": "x"}, "text": "local",
+    });
+    shell.write("connections.json", connections.to_string());
+    assert_eq!(shell.ok(["create", "notes:x", "1"]), "x: 1 byte\n");
+    assert_eq!(
+        shell.ok(["connections", "list"]),
+        "a b    (broken: \"a b\" cannot be the name of a connection)\n\
+         far    s3  (broken: there is no plugin `s3`)\n\
+         notes  local\n\
+         rot    (broken: the connection lacks the key `backend`: expected the name of a plugin)\n\
+         text   (broken: a connection is a JSON object, found a string)\n"
+    );
+    let listed = shell.ok(["--json", "connections", "list"]);
+    let objects: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(objects[1], json!({"name": "far", "backend": "s3", "broken": "there is no plugin `s3`"}));
+    assert_eq!(objects[2], json!({"name": "notes", "backend": "local"}));
+    assert_eq!(shell.ok(["--json", "connections"]), listed);
+    let errors = shell.fails(["ls", "rot:"], 2);
+    let file = shell.config();
     assert!(
-        shell
-            .fails(["ls", "notes:"], 2)
-            .contains("in the connection `notes`: the connection lacks the key `backend`")
+        errors.starts_with(&format!("f9: {}: in the connection `rot`: the connection lacks", file.display())),
+        "{errors}"
+    );
+    shell.fails(["connections", "show", "text"], 2);
+    shell.fails(["connections", "add", "rot", "local", "root=y"], 4);
+    // What is broken stays until somebody takes it away or replaces it.
+    shell.ok(["connections", "add", "more", "local", "root=more"]);
+    shell.ok(["connections", "add", "--overwrite", "rot", "local", "root=y"]);
+    shell.ok(["connections", "remove", "a b"]);
+    shell.fails(["connections", "remove", "none"], 2);
+    let saved: Value = serde_json::from_str(&shell.read("connections.json")).unwrap();
+    let root = |root: &str| json!({"backend": "local", "root": root});
+    assert_eq!(
+        saved,
+        json!({"notes": root("notes"), "more": root("more"), "rot": root("y"), "far": {"backend": "s3"}, "text": "local"})
     );
 }
 

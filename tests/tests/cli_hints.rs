@@ -17,6 +17,14 @@ fn a_connection_that_is_nearly_right_is_named() {
         "f9: notes: there is no connection; did you mean `notes:`?\n"
     );
     assert!(shell.fails(["ls", "note/a.txt"], 2).ends_with("; did you mean `notes:a.txt`?\n"));
+    // A file of this machine, as it is written for other programs.
+    let errors = shell.fails(["cp", "tax.pdf", "notes:"], 2);
+    assert!(
+        errors.ends_with(
+            "; a file of this machine is here:tax.pdf after `f9 connections add here local root=.`\n"
+        ),
+        "{errors}"
+    );
     // There is none yet.
     let nobody = Shell::new(&[]);
     assert!(
@@ -57,6 +65,10 @@ fn what_is_not_there_is_told_with_what_is() {
     }
     assert_eq!(hint(["read", "notes:list/shopping.txt"]), "did you mean `notes:lists`?");
     assert_eq!(hint(["read", "notes:lists/rent"]), "`f9 ls -R notes:` lists what is there");
+    assert_eq!(
+        hint(["read", "notes:lists/*.md"]),
+        "`f9 glob 'notes:lists/*.md'` lists what a pattern stands for"
+    );
     for arguments in
         [["update", "notes:lists/shoping.txt", "x"], ["cp", "notes:lists/shoping.txt", "notes:x"]]
     {
@@ -73,16 +85,21 @@ fn wrong_usage_is_one_line_as_any_error() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         text(&output.stderr).to_owned()
     };
-    assert_eq!(
-        run(&["creat", "x"]),
-        "f9: unrecognized subcommand 'creat'; some similar subcommands exist: 'read', 'create'\n"
-    );
+    for (arguments, typed, hint) in [
+        (&["creat", "x"][..], "f9 creat", "did you mean `f9 create`?"),
+        (&["connection"], "f9 connection", "did you mean `f9 connections`?"),
+        (&["plugins", "lst"], "f9 plugins lst", "did you mean `f9 plugins list`?"),
+        (&["nope"], "f9 nope", "`f9 --help` lists the commands"),
+        (&["plugins", "lock", "x"], "f9 plugins lock x", "`f9 plugins lock --help` lists the commands"),
+    ] {
+        assert_eq!(run(arguments), format!("f9: there is no command `{typed}`; {hint}\n"));
+    }
     assert_eq!(
         run(&["connections", "show"]),
         "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"
     );
     for arguments in
-        [&["ls", "--recursiv"][..], &["read", "a", "b"], &["--timeout", "soon", "ls"], &["resolve", "x"]]
+        [&["ls", "--recursiv"][..], &["info", "a", "b"], &["--timeout", "soon", "ls"], &["resolve", "x"]]
     {
         let errors = run(arguments);
         assert!(
@@ -170,7 +187,15 @@ fn work_that_is_done_in_part_says_so_with_its_exit_code() {
     shell.fails(["cp", "one:nope", "one:neither", "two:in"], 3);
     shell.fails(["mv", "one:nope", "one:a", "two:x/"], 9);
     assert_eq!(shell.read("two/x/a"), "a");
-    shell.fails(["checksum", "two:x/a", "two:nope"], 9);
+    for command in ["checksum", "read", "delete"] {
+        let errors = shell.fails([command, "two:nope", "two:x/a", "one:nope"], 9);
+        let starts: Vec<_> = errors.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+        assert_eq!(starts, ["two:nope", "one:nope"], "{errors}");
+        shell.fails([command, "two:nope", "one:nope"], 3);
+    }
+    assert!(!shell.path("two/x/a").exists());
+    shell.fails(["glob", "one:[a", "two:*"], 9);
+    shell.fails(["glob", "one:[a", "two:[a"], 2);
     shell.fails(["mkdir", "two:in", "two:new"], 9);
     // Of two directories one arrives, and the other in no part.
     shell.write("two/all/d/b", "other");
@@ -319,4 +344,47 @@ fn a_wrong_value_is_told_in_words_and_with_its_command() {
     assert!(run(&["du", "-d", "x", "a:"]).ends_with("expected a whole number; see `f9 du --help`\n"));
     let timeout = run(&["--timeout", "abc", "ls", "a:"]);
     assert!(timeout.contains("expected seconds, or a number with ms, s, m or h, such as 30s"), "{timeout}");
+}
+
+#[test]
+fn a_directory_of_plugins_that_is_none_is_told() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("file", "");
+    for (dir, why) in [("none", "No such file or directory"), ("file", "Not a directory")] {
+        let output = shell.run(["--plugin-dir", dir, "create", &format!("notes:{dir}"), "x"]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), &*format!("{dir}: 1 byte\n")));
+        let warning = format!("f9: warn: plugins: --plugin-dir {dir} is not searched: {why}\n");
+        assert_eq!(text(&output.stderr), warning);
+        let output = shell.run(["--json", "--plugin-dir", dir, "ls", "notes:"]);
+        let log: Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(log["log"]["level"], "warn");
+    }
+    // As with PATH, not all that is in the variable need be there.
+    let output = shell.command(["ls", "notes:"]).env("F9_PLUGIN_PATH", "/none:/etc/passwd").output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
+fn a_command_to_type_can_be_typed_as_it_is_shown() {
+    let shell = Shell::new(&["notes"]);
+    shell.write("my file.json", shell.read("connections.json"));
+    shell.write("my.lock", r#"{"format": 1, "plugins": {}}"#);
+    let typed = |arguments: &[&str]| {
+        let mut command = f9();
+        command.args(["--config", "my file.json"]).args(arguments).current_dir(shell.path(""));
+        let output = command.output().unwrap();
+        text(&output.stderr).split('`').rfind(|part| part.starts_with("f9 ")).unwrap().to_owned()
+    };
+    let run = |command: &str, words: &str| {
+        let (function, dir) = (f9().get_program().to_owned(), shell.path(""));
+        let script = format!("f9() {{ {function:?} \"$@\"; }}; {command}");
+        let mut bash = std::process::Command::new("bash");
+        let output = bash.args(["-c", &script]).env_clear().current_dir(dir).output().unwrap();
+        let printed = [text(&output.stdout), text(&output.stderr)].concat();
+        assert!(output.status.success() && printed.contains(words), "{command}: {printed}");
+    };
+    run(&typed(&["read", "notes:none"]), "");
+    run(&typed(&["--lock", "my.lock", "ls", "notes:"]), "my.lock holds 1 file");
+    run(&typed(&["--lock", "new.lock", "ls", "notes:"]).replace("NAME", "local"), "new.lock holds 1 file");
+    shell.ok(["--lock", "my.lock", "ls", "notes:"]);
 }

@@ -109,7 +109,7 @@ fn the_remote_and_conflicts_are_reached_by_name_or_connection() {
     assert_eq!(ok(&["push", "-m", "why"]), "sent 1, received 0, now at why\n");
     assert_eq!(ok(&["sync"]), "sent 2, received 3\n");
     assert_eq!(ok(&["conflicts"]), "UD  a b/é  (local 2 bytes, remote absent)\n");
-    assert_eq!(ok(&["resolve", "x", "--local"]), "");
+    assert_eq!(ok(&["resolve", "x", "--local"]), "x: 7 bytes\n");
     assert_eq!(chatty(&["pull"]).output().unwrap().status.code(), Some(6));
     assert_eq!(chatty(&["resolve", "x", "--remote"]).output().unwrap().status.code(), Some(3));
     assert_eq!(
@@ -142,4 +142,21 @@ fn there_is_a_manual_page_for_every_command() {
     }
     let page = std::fs::read_to_string(directory.path().join("f9-mirror.1")).unwrap();
     assert!(page.contains("dry\\-run") && page.contains("f9 mirror \\-\\-delete"), "{page}");
+    for (name, parts) in [
+        ("f9", &[".SH \"EXIT STATUS\"\n.nf\n0    done\n", "\n.fi\n.SH EXAMPLES\n.nf\nf9 \\-c "][..]),
+        ("f9-read", &["Also: f9 cat."]),
+        ("f9-delete", &["Also: f9 rm."]),
+        ("f9-pull", &[".SH NOTES\nWhile any change here is not pushed", ".SH EXAMPLES"]),
+    ] {
+        let page = std::fs::read_to_string(directory.path().join(format!("{name}.1"))).unwrap();
+        assert!(parts.iter().all(|part| page.contains(part)), "{name}: {page}");
+    }
+    // What a page refers to is there.
+    for page in std::fs::read_dir(directory.path()).unwrap() {
+        let page = std::fs::read_to_string(page.unwrap().path()).unwrap();
+        for line in page.lines().filter(|line| line.ends_with("(1)")) {
+            let name = line.trim_end_matches("(1)").replace('\\', "");
+            assert!(directory.path().join(format!("{name}.1")).exists(), "{line}");
+        }
+    }
 }

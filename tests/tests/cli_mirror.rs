@@ -47,7 +47,7 @@ fn report(shell: &Shell, arguments: &[&str]) -> Value {
 #[test]
 fn what_is_there_is_brought_once() {
     let shell = two();
-    assert_eq!(shell.ok(["mirror", "one:", "two:"]), "copied 3 files (5 B), 0 unchanged, 1 directory made\n");
+    assert_eq!(shell.ok(["mirror", "one:", "two:"]), "copied 3 files (5 B), 1 directory made, 0 unchanged\n");
     assert_eq!(tree(&shell.path("one")), tree(&shell.path("two")));
     assert_eq!(shell.ok(["mirror", "one:", "two:"]), "copied 0 files (0 B), 3 unchanged\n");
     // The size is the same; the checksum is not.
@@ -82,10 +82,7 @@ fn a_dry_run_changes_nothing_and_tells_all() {
     let before = tree(&shell.path("two"));
     let mut lines: Vec<_> =
         shell.ok(["mirror", "--delete", "--dry-run", "one:", "two:"]).lines().map(str::to_owned).collect();
-    assert_eq!(
-        lines.pop().unwrap(),
-        "would copy 3 files (5 B), 0 unchanged, 1 directory to make, 1 to delete"
-    );
+    assert_eq!(lines.pop().unwrap(), "would copy 3 files (5 B), make 1 directory, delete 1, 0 unchanged");
     lines.sort();
     assert_eq!(
         lines,
@@ -100,6 +97,22 @@ fn a_dry_run_changes_nothing_and_tells_all() {
     assert_eq!(tree(&shell.path("two")), before);
     assert_eq!(report(&shell, &["--dry-run", "one:", "two:none"])["copied"], 3);
     assert!(!shell.path("two/none").exists());
+    shell.ok(["mirror", "one:", "two:"]);
+    assert_eq!(shell.ok(["mirror", "--dry-run", "one:", "two:"]), "would change nothing, 3 unchanged\n");
+    assert_eq!(
+        shell.ok(["mirror", "--dry-run", "--delete", "one:", "two:"]),
+        "delete   old\nwould delete 1, 3 unchanged\n"
+    );
+}
+
+#[test]
+fn an_empty_directory_is_made_once() {
+    let shell = two();
+    for (to, made) in [("two:", ""), ("two:new", ", 1 directory made"), ("two:new", "")] {
+        let printed = shell.ok(["mirror", "one:empty/deep", to]);
+        assert_eq!(printed, format!("copied 0 files (0 B){made}, 0 unchanged\n"));
+    }
+    assert!(shell.path("two/new").is_dir());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use f9_tests::{example_dir, f9, plugin_dir, shell::Shell, snapshot, text};
+use f9_tests::{example_dir, f9, plugin_dir, shell::Shell, short, snapshot, text};
 use serde_json::json;
 
 /// The help of a command, without the options that all have.
@@ -78,6 +78,7 @@ impl Session {
     }
 
     fn without_what_changes(&self, printed: &str) -> String {
+        let printed = short(printed);
         let printed = printed.replace(plugin_dir().to_str().unwrap(), "PLUGINS");
         let printed = printed.replace(self.shell.path("").to_str().unwrap().trim_end_matches('/'), "DIR");
         times(&ids(&printed))

@@ -27,7 +27,7 @@ fn disagreeing() -> Shell {
     shell.ok(["sync", "bob:", "-m", "Beer instead"]);
     shell.ok(["update", "ann:list.txt", "wine\n"]);
     let errors = shell.fails(["sync", "ann:", "-m", "Wine instead"], 6);
-    assert!(errors.contains("`f9 resolve PATH`") && errors.contains("list.txt"), "{errors}");
+    assert!(errors.contains(" resolve ann:PATH`") && errors.contains("list.txt"), "{errors}");
     assert_eq!(shell.ok(["conflicts", "ann:"]), "UU  list.txt  (local 5 bytes, remote 5 bytes)\n");
     shell
 }
@@ -55,9 +55,51 @@ fn edit_with(shell: &Shell, editor: &str) -> Output {
 fn a_conflict_is_settled_with_one_side() {
     for (side, content) in [("--local", "wine\n"), ("--remote", "beer\n")] {
         let shell = disagreeing();
-        shell.ok(["resolve", "ann:list.txt", side]);
+        assert_eq!(shell.ok(["resolve", "ann:list.txt", side]), "list.txt: 5 bytes\n");
         assert_eq!(concluded(&shell), content);
     }
+}
+
+#[test]
+fn a_file_that_one_side_deleted_is_kept_or_deleted_and_never_emptied_by_an_editor() {
+    let shell = disagreeing();
+    shell.ok(["resolve", "ann:list.txt", "--local"]);
+    concluded(&shell);
+    shell.ok(["update", "bob:list.txt", "cider\n"]);
+    shell.ok(["push", "bob:"]);
+    shell.ok(["delete", "ann:list.txt"]);
+    shell.fails(["sync", "ann:"], 6);
+    let sides = "--local deletes it, --remote takes the file of 6 bytes";
+    let undecided = |editor: &str, words: &str| {
+        let output = edit_with(&shell, editor);
+        let expected = format!("f9: list.txt: {words}, --with FILE takes another\n");
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(5), expected.as_str()));
+        assert_eq!(shell.ok(["conflicts", "ann:"]), "DU  list.txt  (local absent, remote 6 bytes)\n");
+    };
+    undecided("true", &format!("nothing was changed; the conflict stays open; {sides}"));
+    let empty =
+        format!("nothing was left; the conflict stays open; {sides}, --with /dev/null takes an empty file");
+    undecided("truncate -s 0", &empty);
+    fs::remove_file(shell.path("ann/list.txt")).unwrap();
+    undecided("true", &format!("there is no file here to edit; the conflict stays open; {sides}"));
+    let deleted = shell.ok(["--json", "resolve", "ann:list.txt", "--local"]);
+    assert_eq!(
+        serde_json::from_str::<Value>(&deleted).unwrap(),
+        json!({"action": "delete", "path": "list.txt"})
+    );
+    // The other way round, what was edited is kept.
+    shell.ok(["sync", "ann:"]);
+    shell.ok(["pull", "bob:"]);
+    shell.ok(["create", "ann:list.txt", "wine\n"]);
+    shell.ok(["sync", "ann:"]);
+    shell.ok(["pull", "bob:"]);
+    shell.ok(["delete", "bob:list.txt"]);
+    shell.ok(["push", "bob:"]);
+    shell.ok(["update", "ann:list.txt", "mead\n"]);
+    shell.fails(["sync", "ann:"], 6);
+    let output = edit_with(&shell, "sed -i -e s/mead/water/");
+    assert_eq!((text(&output.stderr), text(&output.stdout)), ("", "list.txt: 6 bytes\n"));
+    assert_eq!(concluded(&shell), "water\n");
 }
 
 #[test]

@@ -365,7 +365,10 @@ fn the_lock_is_kept_from_the_command_line() {
     place.told(&["-c", r#"{"backend": "memory"}"#, "ls"], 0);
     let refused = place.told(&["-c", r#"{"backend": "local", "root": "x"}"#, "ls"], 8);
     assert!(
-        refused.contains("does not hold it") && refused.contains("type `f9 plugins lock add local`"),
+        refused.ends_with(
+            "does not hold it; if you trust it, type `f9 --config DIR/connections.json --plugin-dir DEPS --plugin-dir \
+             DIR/plugins plugins lock add local`\n"
+        ),
         "{refused}"
     );
     let check = place.told(&["plugins", "lock", "check"], 8);

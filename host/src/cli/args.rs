@@ -7,33 +7,42 @@ use clap::{
     builder::{PossibleValuesParser, TypedValueParser},
 };
 use clap_complete::Shell;
-use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName};
+use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName, quoted};
 
 use super::{
-    connections::ConnectionsCommand,
+    connections::ConnectionsArgs,
     live_check::LiveCheck,
     mirror::Mirror,
     plugins::Plugins,
     transfer::{Copy, Move},
 };
 
-const EXIT_CODES: &str = "\
+const NOTES: &str = "\
 Paths are written NAME:PATH, where NAME is a connection that `f9 connections` knows, or with -c as plain PATH.
 
+The names in a path are separated by /, and are taken as they are. Refused are .., which would lead out of the root; a
+backslash, and a letter and : at the start, which elsewhere mean another directory or drive; and more than 4,095 bytes.
+Names that begin with .f9-tmp are kept by local and git for files in the making, and .git by git.
+
 Exit codes:
-  0  done                     5    invalid operation or path
-  1  any other error          6    conflict with the remote
-  2  wrong usage, connection  7    network or remote (authentication, timeout, refused)
-  3  not found                8    plugin (not found, refused, panicked, does not conform)
-  4  already exists           9    several things, done in part
-                              130  interrupted by Ctrl-C
+  0    done
+  1    any other error
+  2    wrong usage, connection
+  3    not found
+  4    already exists
+  5    invalid operation or path
+  6    conflict with the remote
+  7    network or remote (authentication, timeout, refused)
+  8    plugin (not found, refused, panicked, does not conform)
+  9    several things, done in part
+  130  interrupted by Ctrl-C
 
 Example:
   f9 -c '{\"backend\": \"local\", \"root\": \"data\"}' create notes/today.txt 'hello world'";
 
 /// Files of any storage: a connection names a backend, a plugin opens it.
 #[derive(Debug, Parser)]
-#[command(name = "f9", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "f9", version, after_help = NOTES, max_term_width = 100)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Args {
     /// What to open: a JSON object with "backend" and that backend's options, or @FILE that holds one.
@@ -53,7 +62,7 @@ pub(crate) struct Args {
     pub(crate) lock: Option<PathBuf>,
 
     /// Load this plugin although others than you and root can replace its file; can be repeated.
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "PLUGIN", value_parser = super::plugins::plugin_name)]
     pub(crate) allow_unsafe_permissions: Vec<PluginName>,
 
     /// Print JSON, one object a line; errors too, on stderr.
@@ -87,6 +96,17 @@ impl Args {
         let beside = self.config.as_deref().map(|config| config.with_file_name("plugins.lock"));
         self.lock.clone().or(beside).or_else(PluginLock::default_file)
     }
+
+    /// What was said of where connections and plugins are, as it is typed: another command needs it too.
+    pub(crate) fn surroundings(&self) -> String {
+        let of = |option: &'static str| move |value: String| format!(" {option} {}", quoted(value));
+        let path = |path: &PathBuf| path.display().to_string();
+        let config = self.config.iter().map(path).map(of("--config"));
+        let dirs = self.plugin_dir.iter().map(path).map(of("--plugin-dir"));
+        let lock = self.lock.iter().map(path).map(of("--lock"));
+        let accepted = self.allow_unsafe_permissions.iter().map(PluginName::to_string);
+        config.chain(dirs).chain(lock).chain(accepted.map(of("--allow-unsafe-permissions"))).collect()
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -96,11 +116,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  f9 create notes:today.txt 'hello world'\n  tar c src | f9 create notes:src.tar -"
     )]
     Create(Create),
-    /// Write a file's content to standard output.
+    /// Write the content of files to standard output.
     #[command(visible_alias = "cat", after_help = "Example:\n  f9 read notes:today.txt")]
     Read {
-        #[arg(value_name = PATH)]
-        path: String,
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
     },
     /// Replace a file's content, or with --append add to it.
     #[command(
@@ -108,11 +128,11 @@ pub(crate) enum Command {
         after_help = "Example:\n  f9 update notes:today.txt 'one more line' --append"
     )]
     Update(Update),
-    /// Delete a file, an empty directory, or with -r a directory with all it holds.
+    /// Delete files, empty directories, or with -r directories with all they hold.
     #[command(visible_alias = "rm", after_help = "Example:\n  f9 delete -r notes:2019")]
     Delete {
-        #[arg(value_name = PATH)]
-        path: String,
+        #[arg(value_name = PATH, required = true)]
+        paths: Vec<String>,
         /// With everything below.
         #[arg(short, long)]
         recursive: bool,
@@ -141,11 +161,11 @@ pub(crate) enum Command {
         #[arg(value_name = PATH, default_value = "/")]
         path: String,
     },
-    /// List what a pattern stands for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
+    /// List what patterns stand for: * and ? within a name, [a-z], {txt,md}, ** for any directories.
     #[command(after_help = "Example:\n  f9 glob 'notes:**/*.{txt,md}'")]
     Glob {
-        #[arg(value_name = PATTERN)]
-        pattern: String,
+        #[arg(value_name = PATTERN, required = true)]
+        patterns: Vec<String>,
     },
     /// Tell how much a directory holds, by default the root, and each directory below it.
     #[command(after_help = "Example:\n  f9 du -d 1 notes:")]
@@ -193,7 +213,9 @@ pub(crate) enum Command {
         message: Option<String>,
     },
     /// Bring the remote's changes here.
-    #[command(after_help = "Example:\n  f9 pull site:")]
+    #[command(
+        after_help = "While any change here is not pushed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
+    )]
     Pull {
         #[arg(value_name = NAME)]
         name: Option<String>,
@@ -217,8 +239,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example:\n  f9 resolve site:index.html --edit")]
     Resolve(Resolve),
     /// Keep connections by name.
-    #[command(subcommand)]
-    Connections(ConnectionsCommand),
+    Connections(ConnectionsArgs),
     /// Tell which plugins there are, and whether they can be trusted.
     #[command(after_help = "Example:\n  f9 --plugin-dir /opt/f9/plugins plugins list")]
     Plugins(Plugins),
@@ -303,7 +324,7 @@ pub(crate) struct Side {
     /// Take the content of a file; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) with: Option<PathBuf>,
-    /// Edit what is here with $VISUAL or $EDITOR, and take that.
+    /// Edit what is here with $VISUAL or $EDITOR, and take that if it was changed and is not empty.
     #[arg(long)]
     pub(crate) edit: bool,
 }

@@ -13,7 +13,7 @@ use std::{
 use clap::{Arg, Command, CommandFactory};
 use clap_complete::{
     CompleteEnv, Shell,
-    engine::{ArgValueCompleter, CompletionCandidate},
+    engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter},
     env::Shells,
 };
 use f9_host::{
@@ -21,7 +21,7 @@ use f9_host::{
     serde_json::{Map, Value},
 };
 
-use super::{args::Args, failure, output::complain, plugin_path, questions};
+use super::{args::Args, failure, plugin_path, questions, terminal::complain};
 
 /// The variable by which a shell's script asks, with the shell's name.
 const VARIABLE: &str = "F9_COMPLETE";
@@ -59,6 +59,11 @@ fn with_completers(command: Command) -> Command {
             Some(name) if name.contains("NAME:") => with_completer(arg, addresses),
             Some("NAME") if arg.is_positional() => with_completer(arg, names),
             Some("BACKEND") => with_completer(arg, backends),
+            Some("PLUGIN") => with_completer(arg, plugins),
+            Some("PLUGIN|FILE") => arg.add(ArgValueCompleter::new(|current: &OsStr| {
+                let files = PathCompleter::file().complete(current);
+                starting(plugins(), current).into_iter().chain(files).collect::<Vec<_>>()
+            })),
             Some("KEY=VALUE") => with_completer(arg, options),
             _ => arg,
         }
@@ -67,20 +72,25 @@ fn with_completers(command: Command) -> Command {
 }
 
 fn with_completer(arg: Arg, candidates: fn() -> Vec<String>) -> Arg {
-    arg.add(ArgValueCompleter::new(move |current: &OsStr| {
-        let is_start = |candidate: &String| current.to_str().is_some_and(|text| candidate.starts_with(text));
-        candidates().into_iter().filter(is_start).map(CompletionCandidate::new).collect::<Vec<_>>()
-    }))
+    arg.add(ArgValueCompleter::new(move |current: &OsStr| starting(candidates(), current)))
+}
+
+fn starting(candidates: Vec<String>, current: &OsStr) -> Vec<CompletionCandidate> {
+    let is_start = |candidate: &String| current.to_str().is_some_and(|text| candidate.starts_with(text));
+    candidates.into_iter().filter(is_start).map(CompletionCandidate::new).collect()
 }
 
 /// The names of connections with their colon: paths begin so.
 fn addresses() -> Vec<String> {
-    names().into_iter().map(|name| name + ":").collect()
+    connections().iter().flat_map(Connections::iter).map(|(name, _)| format!("{name}:")).collect()
 }
 
-/// The names of connections. A file that cannot be read has none: who presses Tab cannot be told.
+/// The names of connections, also of broken ones. A file that cannot be read has none: who presses Tab cannot be told.
 fn names() -> Vec<String> {
-    connections().iter().flat_map(Connections::iter).map(|(name, _)| name.to_owned()).collect()
+    let connections = connections();
+    let usable = connections.iter().flat_map(Connections::iter).map(|(name, _)| name);
+    let broken = connections.iter().flat_map(Connections::broken).map(|(name, _)| name);
+    usable.chain(broken).map(str::to_owned).collect()
 }
 
 fn connections() -> Option<Connections> {
@@ -88,6 +98,14 @@ fn connections() -> Option<Connections> {
     Connections::load(file?).ok()
 }
 
+/// The names of all plugins that are found, be they usable or not.
+fn plugins() -> Vec<String> {
+    let mut names: Vec<_> = host().plugins().into_iter().map(|file| file.name).collect();
+    names.dedup(); // they are in order
+    names
+}
+
+/// The names of the plugins that can be used.
 fn backends() -> Vec<String> {
     let usable = host().plugins().into_iter().filter(|file| file.manifest.is_some());
     usable.map(|file| file.name).collect()

@@ -1,21 +1,28 @@
 //! The commands on named connections.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use clap::{Args, Subcommand};
 use f9_host::{
-    Backend, Capabilities, Connection, Connections, Error, ErrorKind, FileBackend, Result,
+    Backend, Capabilities, Connection, Connections, Error, ErrorKind, FileBackend, PluginName, Result,
     serde_json::{Map, Value, json},
 };
 
-use super::{output::Output, prompt::Prompt, questions, session::Session};
+use super::{output::Output, prompt::Prompt, questions, session::Session, terminal::one_line};
 
-#[derive(Debug, Subcommand)]
+#[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  f9 connections add notes local root=/srv/notes\n  f9 ls notes:\n  f9 connections list"
 )]
-pub(crate) enum ConnectionsCommand {
-    /// List them: name and backend.
+pub(crate) struct ConnectionsArgs {
+    /// Without one: list.
+    #[command(subcommand)]
+    command: Option<ConnectionsCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConnectionsCommand {
+    /// List them: name and backend, and of what is broken why.
     #[command(after_help = "Example:\n  f9 connections list")]
     List,
     /// Print one without its secrets.
@@ -35,7 +42,8 @@ pub(crate) enum ConnectionsCommand {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Add {
+struct Add {
+    /// What paths in it will begin with.
     name: String,
     /// The plugin; asked for if it is missing.
     #[arg(conflicts_with = "connection")]
@@ -51,25 +59,54 @@ pub(crate) struct Add {
     no_check: bool,
 }
 
-pub(crate) fn run(command: &ConnectionsCommand, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    match command {
-        ConnectionsCommand::List => list(session, output),
-        ConnectionsCommand::Show { name } => show(name, session, output),
-        ConnectionsCommand::Check { name } => check(name, session, output),
-        ConnectionsCommand::Add(args) => add(args, session, output),
-        ConnectionsCommand::Remove { name } => remove(name, session),
+pub(crate) fn run(connections: &ConnectionsArgs, session: &Session<'_>, output: &mut Output) -> Result<()> {
+    match &connections.command {
+        None | Some(ConnectionsCommand::List) => list(session, output),
+        Some(ConnectionsCommand::Show { name }) => show(name, session, output),
+        Some(ConnectionsCommand::Check { name }) => check(name, session, output),
+        Some(ConnectionsCommand::Add(args)) => add(args, session, output),
+        Some(ConnectionsCommand::Remove { name }) => remove(name, session),
     }
 }
 
 fn list(session: &Session<'_>, output: &mut Output) -> Result<()> {
     let connections = session.connections()?;
-    let width = connections.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
-    for (name, connection) in connections.iter() {
-        let backend = connection.backend().as_str();
-        output
-            .either(&json!({"name": name, "backend": backend}), format_args!("{name:<width$}  {backend}"))?;
+    let mut looked_at = BTreeMap::new();
+    let of_usable = |(name, connection): (&str, &Connection)| {
+        let backend = connection.backend().clone();
+        let text = backend.to_string();
+        let broken = looked_at.entry(backend).or_insert_with_key(|backend| without_plugin(backend, session));
+        (name.to_owned(), Some(text), broken.clone())
+    };
+    let of_broken = |(name, error): (&str, Error)| (name.to_owned(), None, Some(error.message().to_owned()));
+    let mut rows: Vec<_> =
+        connections.iter().map(of_usable).chain(connections.broken().map(of_broken)).collect();
+    rows.sort();
+    let width = rows.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
+    for (name, backend, broken) in rows {
+        let mut value = json!({"name": name, "backend": backend});
+        let mut line = format!("{name:<width$}");
+        line.extend(backend.map(|backend| format!("  {backend}")));
+        if let Some(broken) = broken {
+            line.push_str(&format!("  (broken: {broken})"));
+            value["broken"] = broken.into();
+        }
+        output.either(&value, format_args!("{}", one_line(&line)))?;
     }
     Ok(())
+}
+
+/// Why nothing opens the connections of a backend, if it is known without running its plugin.
+fn without_plugin(backend: &PluginName, session: &Session<'_>) -> Option<String> {
+    let diagnosis = session.host().diagnose(Some(backend));
+    if diagnosis.is_healthy() {
+        return None;
+    }
+    let refusal = diagnosis.candidates.into_iter().find_map(|file| file.refusal).or(diagnosis.lock_refusal);
+    Some(match refusal {
+        Some(refusal) => format!("the plugin `{backend}` is not usable: {}", refusal.detail),
+        None => format!("there is no plugin `{backend}`"),
+    })
 }
 
 fn show(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -140,9 +177,9 @@ fn names(capabilities: Capabilities) -> String {
 fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let name = bare(&args.name);
     let file = session.connections_file()?;
-    let check_free = |connections: &Connections| match connections.get(name) {
-        Ok(_) if !args.overwrite => Err(exists_already(name, &file)),
-        _ => Ok(()),
+    let check_free = |connections: &Connections| match connections.contains(name) && !args.overwrite {
+        true => Err(exists_already(name, &file)),
+        false => Ok(()),
     };
     match session.connections() {
         Ok(connections) => check_free(connections)?, // before anything is asked
@@ -204,7 +241,10 @@ fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
 
 fn remove(name: &str, session: &Session<'_>) -> Result<()> {
     let name = bare(name);
-    session.connections()?.get(name)?; // a file that is missing is not to be made
+    let present = session.connections()?; // a file that is missing is not to be made
+    if !present.contains(name) {
+        return present.get(name).map(drop);
+    }
     Connections::edit(session.connections_file()?, |connections| {
         connections.remove(name);
         Ok(())

@@ -2,15 +2,19 @@
 
 use std::{ffi::OsString, io, process::ExitCode};
 
-use clap::{CommandFactory, error::ErrorKind as Usage};
+use clap::{
+    Command, CommandFactory,
+    error::{ContextKind, ContextValue, ErrorKind as Usage},
+};
 use f9_host::{
-    Error, ErrorKind,
+    Error, ErrorKind, nearest,
     serde_json::{self, Value, json},
 };
 
 use super::{
     args::Args,
-    output::{complain, output_failed, to_stderr},
+    output::output_failed,
+    terminal::{complain, to_stderr},
 };
 
 /// The exit code of wrong usage.
@@ -30,9 +34,6 @@ pub(crate) fn fact<'a>(error: &'a Error, name: &str) -> Option<&'a str> {
 /// What to do, in the words of this program where the library has others.
 pub(crate) fn advice(error: &Error) -> Option<&str> {
     match error.kind() {
-        ErrorKind::Conflict => Some(
-            "see `f9 conflicts`, settle each with `f9 resolve PATH` and --local, --remote, --with FILE or --edit, then push",
-        ),
         // Of many files, met while they are copied.
         ErrorKind::AlreadyExists if error.advice().is_none() && fact(error, "side").is_some() => {
             Some("--overwrite replaces it")
@@ -42,12 +43,9 @@ pub(crate) fn advice(error: &Error) -> Option<&str> {
     }
 }
 
-/// An error for programs.
+/// An error for programs, without what to do.
 pub(crate) fn error_json(error: &Error) -> Value {
     let mut object = json!({"kind": error.kind().as_str(), "message": error.message(), "path": error.path()});
-    if let Some(advice) = advice(error) {
-        object["hint"] = advice.into();
-    }
     let context: serde_json::Map<_, _> =
         error.context().map(|(name, value)| (name.to_owned(), value.into())).collect();
     if !context.is_empty() {
@@ -97,7 +95,8 @@ pub(crate) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
             to_stderr(format_args!("{}", error.to_string().trim_end())); // who types nothing else asks what there is
             return code;
         }
-        _ => in_one_line(&without_connection(error.to_string()), &command_of(words)),
+        Usage::InvalidSubcommand => unknown_command(error, words),
+        _ => in_one_line(&without_connection(error.to_string()), &typed_command(words).1),
     };
     if json {
         let error = json!({"kind": "usage", "message": message, "path": null, "hint": hint});
@@ -124,18 +123,36 @@ fn in_one_line(text: &str, command: &str) -> (String, String) {
     (message, tips.join("; "))
 }
 
-/// The command that was typed: `f9 connections show`.
-fn command_of(words: &[OsString]) -> String {
+/// What is no command, and the one that was most likely meant.
+fn unknown_command(error: &clap::Error, words: &[OsString]) -> (String, String) {
+    let (parent, typed) = typed_command(words);
+    let unknown = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(unknown)) => unknown.as_str(),
+        _ => "this",
+    };
+    if unknown.contains('{') {
+        return in_one_line(&without_connection(error.to_string()), &typed);
+    }
+    let visible = || parent.get_subcommands().filter(|command| !command.is_hide_set());
+    let names = visible().flat_map(Command::get_name_and_visible_aliases);
+    let hint = match nearest(unknown, names) {
+        Some(near) => format!("did you mean `{typed} {near}`?"),
+        None => format!("`{typed} --help` lists the commands"),
+    };
+    (format!("there is no command `{typed} {unknown}`"), hint)
+}
+
+/// The command that was typed, as far as there is one, and how: `f9 connections show`.
+fn typed_command(words: &[OsString]) -> (Command, String) {
     let mut typed = "f9".to_owned();
-    let all = Args::command();
-    let mut command = &all;
+    let mut command = Args::command();
     for word in words.iter().skip(1).filter_map(|word| word.to_str()) {
-        if let Some(sub) = command.find_subcommand(word) {
+        if let Some(sub) = command.find_subcommand(word).cloned() {
             typed.extend([" ", sub.get_name()]);
             command = sub;
         }
     }
-    typed
+    (command, typed)
 }
 
 /// Says what was expected, where the standard library says what it met.

@@ -60,12 +60,14 @@ fn make_dir(place: &Place, options: CreateOptions, offer: &str, output: &mut Out
     output.done(&made.map_err(|error| place.explain_taken(error, &place.path, true, offer))?)
 }
 
-pub(crate) fn read(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(path)?.of_file()?;
-    let opened = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL);
-    let inner = opened.map_err(|error| place.explain(error.at(&place.path)))?;
-    let mut reader = Stoppable { inner, cancel: session.cancel().clone() };
-    output.copy_from(&mut reader).map_err(|error| error.at(&place.path))
+pub(crate) fn read(paths: &[String], session: &Session<'_>, output: &mut Output) -> Result<()> {
+    output.each(paths, |path, output| {
+        let place = session.place(path)?.of_file()?;
+        let opened = FileBackend::open_read(&*place.backend, &place.path, ByteRange::ALL);
+        let told = |error: Error| place.explain_among(paths.len(), error.at(&place.path));
+        let mut reader = Stoppable { inner: opened.map_err(told)?, cancel: session.cancel().clone() };
+        output.copy_from(&mut reader).map_err(told)
+    })
 }
 
 pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -76,10 +78,18 @@ pub(crate) fn update(args: &Update, session: &Session<'_>, output: &mut Output) 
     output.done(&updated.map_err(|error| place.explain(error))?)
 }
 
-pub(crate) fn delete(path: &str, recursive: bool, session: &Session<'_>) -> Result<()> {
-    let place = session.place(path)?.of_either()?;
+pub(crate) fn delete(
+    paths: &[String],
+    recursive: bool,
+    session: &Session<'_>,
+    output: &mut Output,
+) -> Result<()> {
     let options = DeleteOptions::default().recursive(recursive);
-    FileBackend::delete(&*place.backend, &place.path, options).map_err(|error| place.explain(error))
+    output.each(paths, |path, _| {
+        let place = session.place(path)?.of_either()?;
+        let deleted = FileBackend::delete(&*place.backend, &place.path, options);
+        deleted.map_err(|error| place.explain_among(paths.len(), error))
+    })
 }
 
 pub(crate) fn info(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {

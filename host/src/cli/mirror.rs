@@ -22,7 +22,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it again. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do not mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do\nnot mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> 
         .parallel(args.jobs)
         .cancel(session.cancel().clone());
     let report = bring(&from, (&to, &to.path), &options, output)?;
-    summarise(&report, &options, output)
+    summarise("", &report, &options, output)
 }
 
 /// Mirrors to a path of the destination, and shows how far it has come and what fails.
@@ -81,21 +81,18 @@ pub(crate) fn bring(
     display.failure.map_or(report, Err)
 }
 
-/// Tells what was done, and decides on the exit code.
-fn summarise(report: &MirrorReport, options: &MirrorOptions, output: &mut Output) -> Result<()> {
+/// Tells what was done, after `what`, and decides on the exit code.
+pub(crate) fn summarise(
+    what: &str,
+    report: &MirrorReport,
+    options: &MirrorOptions,
+    output: &mut Output,
+) -> Result<()> {
     let MirrorReport { copied, bytes, same, directories, deleted, failed, left, .. } = *report;
-    let mut line = if options.dry_run { "would copy".to_owned() } else { "copied".to_owned() };
-    line.push_str(&format!(" {copied} {} ({}), {same} unchanged", files(copied), human(bytes)));
-    let mut add = |count: u64, what: &str| {
-        if count > 0 {
-            line.push_str(&format!(", {count} {what}"));
-        }
-    };
-    let made = if options.dry_run { "to make" } else { "made" };
-    add(directories, &format!("{} {made}", if directories == 1 { "directory" } else { "directories" }));
-    add(deleted, if options.dry_run { "to delete" } else { "deleted" });
-    add(failed, "failed");
-    add(left, "not looked at");
+    let mut line = if options.dry_run { would_do(report) } else { done(report) };
+    line.push_str(&format!(", {same} unchanged"));
+    line.extend((failed > 0).then(|| format!(", {failed} failed")));
+    line.extend((left > 0).then(|| format!(", {left} not looked at")));
     if report.deletions_withheld {
         line.push_str(", nothing deleted because not all else was done");
     }
@@ -109,12 +106,36 @@ fn summarise(report: &MirrorReport, options: &MirrorOptions, output: &mut Output
         "directories": directories, "deleted": deleted, "failed": failed, "left": left,
         "deletions_withheld": report.deletions_withheld, "cancelled": report.cancelled,
     });
-    output.summary(&value, format_args!("{line}"))?;
+    output.summary(&value, format_args!("{what}{line}"))?;
     conclude(report, output)
 }
 
+fn done(report: &MirrorReport) -> String {
+    let MirrorReport { copied, bytes, directories, deleted, .. } = *report;
+    let mut line = format!("copied {} ({})", count(copied, FILES), human(bytes));
+    line.extend((directories > 0).then(|| format!(", {} made", count(directories, DIRECTORIES))));
+    line.extend((deleted > 0).then(|| format!(", {deleted} deleted")));
+    line
+}
+
+fn would_do(report: &MirrorReport) -> String {
+    let MirrorReport { copied, bytes, directories, deleted, .. } = *report;
+    let mut steps = Vec::new();
+    steps.extend((copied > 0).then(|| format!("copy {} ({})", count(copied, FILES), human(bytes))));
+    steps.extend((directories > 0).then(|| format!("make {}", count(directories, DIRECTORIES))));
+    steps.extend((deleted > 0).then(|| format!("delete {deleted}")));
+    if steps.is_empty() { "would change nothing".to_owned() } else { format!("would {}", steps.join(", ")) }
+}
+
+const FILES: [&str; 2] = ["file", "files"];
+const DIRECTORIES: [&str; 2] = ["directory", "directories"];
+
+fn count(count: u64, [one, many]: [&str; 2]) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// The exit code of work on many files: complete, partial, or as the first failure if nothing was done.
-pub(crate) fn conclude(report: &MirrorReport, output: &mut Output) -> Result<()> {
+fn conclude(report: &MirrorReport, output: &mut Output) -> Result<()> {
     if report.cancelled {
         return Err(Error::new(
             ErrorKind::Cancelled,
@@ -128,10 +149,6 @@ pub(crate) fn conclude(report: &MirrorReport, output: &mut Output) -> Result<()>
     Ok(())
 }
 
-fn files(count: u64) -> &'static str {
-    if count == 1 { "file" } else { "files" }
-}
-
 /// What the person at the terminal sees of it.
 struct Display<'a> {
     /// What is typed before a path of the source and of the destination.
@@ -143,9 +160,10 @@ struct Display<'a> {
     started: Instant,
     planned: (u64, u64),
     files: u64,
-    /// Bytes that need no more work, and those of them that were sent.
-    settled: u64,
+    /// Bytes that were compared and are the same, and those that were sent, since when.
+    same: u64,
     sent: u64,
+    sending_since: Option<Instant>,
     /// Why nothing more can be shown.
     failure: Option<Error>,
 }
@@ -167,8 +185,9 @@ impl<'a> Display<'a> {
             started: Instant::now(),
             planned: (0, 0),
             files: 0,
-            settled: 0,
+            same: 0,
             sent: 0,
+            sending_since: None,
             failure: None,
         }
     }
@@ -178,11 +197,11 @@ impl<'a> Display<'a> {
             MirrorEvent::Planned { files, bytes } => self.planned = (files, bytes),
             MirrorEvent::Sent { bytes } => {
                 self.sent += bytes;
-                self.settled += bytes;
+                self.sending_since.get_or_insert_with(Instant::now);
             }
             MirrorEvent::Same { size, .. } => {
                 self.files += 1;
-                self.settled += size;
+                self.same += size;
             }
             MirrorEvent::Copied { path, size, replaced } => {
                 self.files += 1;
@@ -212,16 +231,22 @@ impl<'a> Display<'a> {
     /// The most important first: what does not fit is left out.
     fn line(&self, width: usize) -> String {
         let (files, bytes) = self.planned;
-        let seconds = self.started.elapsed().as_secs_f64();
-        let share = if bytes > 0 { percent(self.settled, bytes) } else { percent(self.files, files) };
+        let settled = self.same + self.sent;
+        let share = if bytes > 0 { percent(settled, bytes) } else { percent(self.files, files) };
         let mut line = format!("{share:3}%  {}/{files} files", self.files);
-        let mut parts = vec![format!("{} sent", human(self.sent))];
-        if seconds >= 1.0 {
-            parts.push(format!("{}/s", human((self.sent as f64 / seconds) as u64)));
+        let mut parts = Vec::new();
+        match self.sending_since.map(|since| since.elapsed().as_secs_f64()) {
+            None => parts.push(format!("{} compared", human(self.same))),
+            Some(seconds) => {
+                parts.push(format!("{} sent", human(self.sent)));
+                if seconds >= 1.0 {
+                    parts.push(format!("{}/s", human((self.sent as f64 / seconds) as u64)));
+                }
+            }
         }
-        if share >= 1 && self.settled < bytes {
-            let left = seconds * bytes.saturating_sub(self.settled) as f64 / self.settled as f64;
-            parts.push(format!("{} left", clock(std::time::Duration::from_secs_f64(left.min(1e9)))));
+        if share >= 1 && settled < bytes {
+            let left = self.started.elapsed().as_secs_f64() * (bytes - settled) as f64 / settled as f64;
+            parts.push(format!("about {} left", clock(std::time::Duration::from_secs_f64(left.min(1e9)))));
         }
         for part in parts {
             if line.len() + 2 + part.len() <= width {

@@ -19,13 +19,14 @@ mod sizes;
 mod stop;
 mod survey;
 mod sync;
+mod terminal;
 mod transfer;
 
 use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use f9_host::{
-    CancelToken, Connections, ErrorKind, Host, Result,
+    CancelToken, Connections, Error, ErrorKind, Host, Result,
     log::{self, LevelFilter},
 };
 
@@ -64,13 +65,13 @@ pub(crate) fn run() -> ExitCode {
 fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Result<()> {
     match command {
         Command::Create(create) => files::create(create, session, output),
-        Command::Read { path } => files::read(path, session, output),
+        Command::Read { paths } => files::read(paths, session, output),
         Command::Update(update) => files::update(update, session, output),
-        Command::Delete { path, recursive } => files::delete(path, *recursive, session),
+        Command::Delete { paths, recursive } => files::delete(paths, *recursive, session, output),
         Command::Info { path } => files::info(path, session, output),
         Command::Ls { path, recursive, long } => files::ls(path, *recursive, *long, session, output),
         Command::Tree { path } => survey::tree(path, session, output),
-        Command::Glob { pattern } => survey::glob(pattern, session, output),
+        Command::Glob { patterns } => survey::glob(patterns, session, output),
         Command::Du { path, depth } => survey::du(path, *depth, session, output),
         Command::Checksum { paths, algorithm } => survey::checksum(paths, *algorithm, session, output),
         Command::Mkdir { paths, parents } => files::mkdir(paths, *parents, session, output),
@@ -83,7 +84,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
-        Command::Connections(command) => connections::run(command, session, output),
+        Command::Connections(connections) => connections::run(connections, session, output),
         Command::Plugins(command) => plugins::run(command, session, output),
         Command::LiveCheck(check) => live_check::run(check, session, output),
         Command::Completions { shell } => documents::completions(*shell, output),
@@ -100,9 +101,10 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     };
     let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| output::log(record, json, &logged))
+        .on_log(level, move |record| terminal::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
+    warn_of_missing(&args.plugin_dir, args.json, progress);
     let of_connections = dirs_of_connections(args, progress);
     for dir in args.plugin_dir.iter().cloned().chain(plugin_path()).chain(of_connections) {
         builder = builder.plugin_dir(dir);
@@ -128,14 +130,30 @@ fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
     match args.connections_file().map(Connections::load) {
         Some(Ok(connections)) => connections.plugin_dirs().to_owned(),
         Some(Err(error)) if is_not_needed && !error.is_not_found() => {
-            let mut record = log::Record::builder();
-            let record = record.level(log::Level::Warn).target("connections");
-            let what = "no directories of plugins are taken from this file";
-            output::log(&record.args(format_args!("{error}; {what}")).build(), args.json, progress);
+            let what = format_args!("{error}; no directories of plugins are taken from this file");
+            warn("connections", what, args.json, progress);
             Vec::new()
         }
         _ => Vec::new(),
     }
+}
+
+/// Who types the name of a directory means one that is there. Those of `F9_PLUGIN_PATH` and of the file of connections need
+/// not be, like those of `PATH`: `f9 plugins doctor` tells of them.
+fn warn_of_missing(dirs: &[PathBuf], json: bool, progress: &Progress) {
+    for dir in dirs {
+        if let Err(error) = dir.read_dir() {
+            let (dir, error) = (dir.display(), Error::from(error));
+            let what = format_args!("--plugin-dir {dir} is not searched: {}", error.message());
+            warn("plugins", what, json, progress);
+        }
+    }
+}
+
+fn warn(target: &str, what: std::fmt::Arguments<'_>, json: bool, progress: &Progress) {
+    let mut record = log::Record::builder();
+    let record = record.level(log::Level::Warn).target(target).args(what).build();
+    terminal::log(&record, json, progress);
 }
 
 /// The directories of `F9_PLUGIN_PATH`.

@@ -1,14 +1,12 @@
 //! What is printed, and the exit code.
 
 use std::{
-    env,
     io::{self, BufWriter, IsTerminal, Read, Stdout, Write},
     process::ExitCode,
 };
 
 use f9_host::{
     BackendPath, Conflict, ConflictSide, Error, ErrorKind, FileInfo, FileKind, Result, SearchHit, SyncReport,
-    log,
     serde_json::{self, Value, json},
 };
 use serde::Serialize;
@@ -19,6 +17,7 @@ use super::{
     progress::Progress,
     sizes::human,
     stop::INTERRUPTED,
+    terminal::{BLUE, CYAN, error_line, one_line, paint, paints_stderr, to_stderr, wants_colours},
 };
 
 /// Where results go, and how they look.
@@ -26,6 +25,8 @@ pub(crate) struct Output {
     json: bool,
     verbose: bool,
     quiet: bool,
+    /// What a command that is to be typed needs besides, as in this run.
+    surroundings: String,
     /// The exit code, if it is another than that of success.
     ending: Option<u8>,
     stdout: BufWriter<Stdout>,
@@ -41,6 +42,7 @@ impl Output {
             json: args.json,
             verbose: args.verbose > 0,
             quiet: args.quiet,
+            surroundings: args.surroundings(),
             ending: None,
             stdout: BufWriter::new(io::stdout()),
             paint_stdout: paint && io::stdout().is_terminal() && wants_colours(),
@@ -59,6 +61,17 @@ impl Output {
 
     pub(crate) fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Advice whose commands, between backticks, can be typed as they are shown.
+    pub(crate) fn typeable(&self, advice: &str) -> String {
+        advice.replace("`f9 ", &format!("`f9{} ", self.surroundings))
+    }
+
+    /// What to do about a plugin, on a line of its own.
+    pub(crate) fn remedy(&mut self, indent: &str, remedy: &str) -> Result<()> {
+        let remedy = one_line(&self.typeable(remedy));
+        self.line(format_args!("{indent}-> {remedy}"))
     }
 
     /// Ends a run that did what it should.
@@ -146,7 +159,7 @@ impl Output {
         let place = fact(error, ADDRESS).map(str::to_owned);
         let place = place.or(error.path().map(|path| format!("{prefix}{path}")));
         if self.json {
-            let mut object = error_json(error);
+            let mut object = self.error_json(error);
             if !prefix.is_empty()
                 && let Some(place) = place
             {
@@ -164,11 +177,20 @@ impl Output {
             line.extend(place.map(|place| format!("{place}: ")));
             line.push_str(error.message());
         }
-        line.extend(advice(error).map(|advice| format!("; {advice}")));
+        line.extend(advice(error).map(|advice| format!("; {}", self.typeable(advice))));
         error_line(&line, self.paint_stderr);
         for cause in error.causes().filter(|_| self.verbose) {
             to_stderr(format_args!("  caused by: {}", one_line(&cause)));
         }
+    }
+
+    /// An error for programs.
+    pub(crate) fn error_json(&self, error: &Error) -> Value {
+        let mut object = error_json(error);
+        if let Some(advice) = advice(error) {
+            object["hint"] = self.typeable(advice).into();
+        }
+        object
     }
 
     /// A file that was created or changed, unless nobody wants to know.
@@ -184,6 +206,12 @@ impl Output {
             _ => bytes(info.size),
         };
         self.line(format_args!("{}: {what}", one_line(&info.path.to_string())))
+    }
+
+    /// A file that was deleted, unless nobody wants to know.
+    pub(crate) fn gone(&mut self, path: &BackendPath) -> Result<()> {
+        let value = json!({"action": "delete", "path": path});
+        self.summary(&value, format_args!("{}: deleted", one_line(&path.to_string())))
     }
 
     /// Everything about a file.
@@ -351,36 +379,9 @@ impl Output {
     }
 }
 
-const RED: &str = "1;31";
-const BLUE: &str = "1;34";
-const CYAN: &str = "36";
-
-fn bytes(count: u64) -> String {
+/// `1 byte`, `17 bytes`.
+pub(crate) fn bytes(count: u64) -> String {
     if count == 1 { "1 byte".to_owned() } else { format!("{count} bytes") }
-}
-
-/// Text in a colour of the terminal's.
-fn paint(text: &str, colour: &str, wanted: bool) -> String {
-    if wanted { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
-}
-
-/// An error on stderr, in a line of its own, before there is an [`Output`].
-pub(crate) fn complain(line: &str) {
-    error_line(line, paints_stderr());
-}
-
-fn error_line(line: &str, wanted: bool) {
-    to_stderr(format_args!("{} {}", paint("f9:", RED, wanted), one_line(line)));
-}
-
-fn paints_stderr() -> bool {
-    io::stderr().is_terminal() && wants_colours()
-}
-
-/// Whether terminals may be painted on, as <https://no-color.org> has it.
-fn wants_colours() -> bool {
-    env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-        && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 pub(crate) fn output_failed(error: io::Error) -> Error {
@@ -389,35 +390,4 @@ pub(crate) fn output_failed(error: io::Error) -> Error {
 
 fn not_json(error: serde_json::Error) -> Error {
     Error::new(ErrorKind::Other, format!("cannot be expressed as JSON: {error}"))
-}
-
-/// Text of any origin on one line of a terminal: control characters are escaped.
-pub(crate) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
-    }
-    line
-}
-
-/// A log record of a plugin: with `--json` an object, as everything on stderr then is.
-pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
-    progress.clear();
-    let level = record.level().as_str().to_lowercase();
-    let message = record.args().to_string();
-    if json {
-        let record = json!({"level": level, "target": record.target(), "message": message});
-        return to_stderr(format_args!("{}", json!({"log": record})));
-    }
-    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
-}
-
-/// A line on stderr.
-pub(crate) fn to_stderr(line: std::fmt::Arguments<'_>) {
-    draw(format_args!("{line}\n"));
-}
-
-/// Text on stderr. If nobody can be told, the exit code still tells.
-pub(crate) fn draw(text: std::fmt::Arguments<'_>) {
-    let _ = io::stderr().write_fmt(text);
 }

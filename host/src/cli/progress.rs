@@ -10,8 +10,8 @@ use std::{
 use f9_host::Progress as PluginProgress;
 
 use super::{
-    output::{draw, one_line, to_stderr},
     sizes::human,
+    terminal::{draw, one_line, to_stderr},
 };
 
 /// Shared by all who write to standard error, so that a line that changes is out of the way of those that stay.

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, BufReader, IsTerminal};
 use f9_host::{CancelToken, Error, ErrorKind, Result};
 
 use super::{
-    output::{draw, to_stderr},
     stop::StoppableStdin,
+    terminal::{draw, to_stderr},
 };
 
 /// Asks on standard error and reads answers from standard input.

@@ -9,7 +9,7 @@ use std::{
 
 use f9_host::{
     Backend, BackendPath, CancelToken, Connection, Connections, Error, ErrorKind, FileBackend, FileInfo,
-    FileKind, Host, ListOptions, Plugin, Result, nearest,
+    FileKind, Host, ListOptions, Plugin, Result, nearest, quoted,
 };
 
 use super::{
@@ -154,9 +154,17 @@ impl<'a> Session<'a> {
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match nearest(first, names.iter().map(String::as_str)) {
             Some(near) => error.at(text).hint(format!("did you mean `{near}:{rest}`?")),
-            None => error.at(text).hint(format!(
-                "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
-            )),
+            None => {
+                let mut hint = format!(
+                    "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
+                );
+                if !text.starts_with(['/', '.']) {
+                    hint.push_str(&format!(
+                        "; a file of this machine is here:{path} after `f9 connections add here local root=.`"
+                    ));
+                }
+                error.at(text).hint(hint)
+            }
         }
     }
 
@@ -201,6 +209,12 @@ impl Place {
         named(&self.prefix, error)
     }
 
+    /// The same as [`explain`](Self::explain), of one of so many paths: they may be in several connections.
+    pub(crate) fn explain_among(&self, paths: usize, error: Error) -> Error {
+        let error = self.explain(error);
+        if paths > 1 { self.named(error) } else { error }
+    }
+
     /// Says what else there is, where there is nothing at this path, or no directory.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let is_here = error.path() == Some(self.path.as_str());
@@ -232,8 +246,11 @@ impl Place {
             (Some(near), prefix) if near.path != self.path => {
                 error.hint(format!("did you mean `{prefix}{}`?", near.path))
             }
-            (_, "") => error.hint("`f9 -c … ls -R` lists what is there"),
-            (_, prefix) => error.hint(format!("`f9 ls -R {prefix}` lists what is there")),
+            (_, prefix) if self.path.as_str().contains(['*', '?', '[', '{']) => {
+                let glob = command("glob", prefix, self.path.as_str());
+                error.hint(format!("`{glob}` lists what a pattern stands for"))
+            }
+            (_, prefix) => error.hint(format!("`{}` lists what is there", command("ls -R", prefix, ""))),
         }
     }
 
@@ -295,6 +312,20 @@ impl Place {
             }
         }
     }
+}
+
+/// A command as it is typed for a path in a connection, whose prefix is that of [`Place`]. What `-c` was given is not
+/// repeated: it may hold a secret.
+pub(crate) fn command(name: &str, prefix: &str, path: &str) -> String {
+    let given = if prefix.is_empty() { "-c … " } else { "" };
+    let address = format!("{prefix}{path}");
+    let address = if address.is_empty() { address } else { format!(" {}", quoted(address)) };
+    format!("f9 {given}{name}{address}")
+}
+
+/// The prefix of a connection that is given by its name, or by `-c`.
+pub(crate) fn prefix(name: Option<&str>) -> String {
+    name.map(|name| format!("{}:", name.trim_end_matches(':'))).unwrap_or_default()
 }
 
 /// Says in which of several connections the path of an error is: `prefix` is what is typed before it.

@@ -13,7 +13,7 @@ use std::{
 
 use f9_host::{CancelToken, Error, ErrorKind, Result};
 
-use super::output::to_stderr;
+use super::terminal::to_stderr;
 
 /// The exit code of what Ctrl-C ended, as shells have it: 128 and the number of SIGINT.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -36,7 +36,7 @@ impl Stop {
     pub(crate) fn watch(timeout: Option<Duration>) -> Result<Self> {
         let stop = Self { timeout, ..Self::default() };
         let on_interrupt = stop.clone();
-        ctrlc::set_handler(move || on_interrupt.interrupt()).map_err(|error| {
+        watch_for_interrupts(move || on_interrupt.interrupt()).map_err(|error| {
             Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for Ctrl-C: {error}"))
         })?;
         survive_file_size_limit()?;
@@ -88,6 +88,19 @@ impl Stop {
         to_stderr(format_args!("f9: {}", out_of_time(timeout)));
         exit_now(super::failure::exit_code(ErrorKind::Timeout));
     }
+}
+
+/// Calls `interrupt` on a thread of its own, whenever somebody types Ctrl-C.
+#[cfg(unix)]
+fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> io::Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
+    start(move || signals.forever().for_each(|_| interrupt()));
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(interrupt)
 }
 
 /// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.

@@ -8,9 +8,11 @@ use f9_host::{
 };
 
 use super::{
-    output::{Output, one_line},
+    failure::USAGE,
+    output::Output,
     session::{Place, Session},
     sizes::human,
+    terminal::one_line,
 };
 
 pub(crate) fn tree(path: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -45,17 +47,27 @@ fn is_last(infos: &[FileInfo], depth: usize) -> bool {
     next != Some(depth)
 }
 
-pub(crate) fn glob(pattern: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let place = session.place(pattern)?;
-    for found in Glob::parse(place.path.as_str())?.find(&*place.backend)? {
-        session.cancel().check()?;
-        match found {
-            Ok(info) if place.is_dir && !info.is_dir() => {}
-            Ok(info) => output.entry(&info)?,
-            Err(error) => output.warn(&error),
+pub(crate) fn glob(patterns: &[String], session: &Session<'_>, output: &mut Output) -> Result<()> {
+    output.each(patterns, |pattern, output| {
+        let place = session.place(pattern)?;
+        let glob = match Glob::parse(place.path.as_str()) {
+            Ok(glob) => glob,
+            Err(error) => {
+                output.end_with(USAGE);
+                output.tell(&error);
+                return Ok(());
+            }
+        };
+        for found in glob.find(&*place.backend)? {
+            session.cancel().check()?;
+            match found {
+                Ok(info) if place.is_dir && !info.is_dir() => {}
+                Ok(info) => output.entry(&info)?,
+                Err(error) => output.warn(&error),
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 pub(crate) fn du(path: &str, depth: Option<usize>, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -105,7 +117,7 @@ pub(crate) fn checksum(
     output.each(paths, |path, output| {
         let place = session.place(path)?.of_file()?;
         let checksum = FileBackend::checksum(&*place.backend, &place.path, algorithm);
-        let checksum = checksum.map_err(|error| place.explain(error))?;
+        let checksum = checksum.map_err(|error| place.explain_among(paths.len(), error))?;
         let value = json!({"path": place.path, "algorithm": algorithm.as_str(), "checksum": checksum});
         output.either(&value, format_args!("{checksum}  {}", one_line(path)))
     })

@@ -3,15 +3,16 @@
 use std::{env, fs, io::Read, path::Path, process::Command};
 
 use f9_host::{
-    Backend, BackendPath, Bytes, Content, Error, ErrorKind, FileBackend, FileInfo, Result, serde_json,
+    Backend, BackendPath, Conflict, ConflictSide, Content, Error, ErrorKind, FileBackend, Result,
+    SyncFileBackend, SyncReport, serde_json,
 };
 
 use super::{
     args::{Resolve, Search, Side},
     files::open_source,
     markers::WithoutMarkers,
-    output::Output,
-    session::{Place, Session},
+    output::{Output, bytes},
+    session::{Place, Session, command, prefix},
 };
 
 pub(crate) fn push(
@@ -20,11 +21,11 @@ pub(crate) fn push(
     session: &Session<'_>,
     output: &mut Output,
 ) -> Result<()> {
-    output.report(&session.backend(name)?.sync_backend()?.push(message)?)
+    synchronise(name, session, output, |backend| backend.push(message))
 }
 
 pub(crate) fn pull(name: Option<&str>, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    output.report(&session.backend(name)?.sync_backend()?.pull()?)
+    synchronise(name, session, output, |backend| backend.pull())
 }
 
 pub(crate) fn sync(
@@ -33,7 +34,27 @@ pub(crate) fn sync(
     session: &Session<'_>,
     output: &mut Output,
 ) -> Result<()> {
-    output.report(&session.backend(name)?.sync_backend()?.sync(message)?)
+    synchronise(name, session, output, |backend| backend.sync(message))
+}
+
+fn synchronise(
+    name: Option<&str>,
+    session: &Session<'_>,
+    output: &mut Output,
+    work: impl FnOnce(&dyn SyncFileBackend) -> Result<SyncReport>,
+) -> Result<()> {
+    let backend = session.backend(name)?;
+    let report = work(backend.sync_backend()?).map_err(|error| match error.kind() {
+        ErrorKind::Conflict => {
+            let prefix = prefix(name);
+            let (list, settle) = (command("conflicts", &prefix, ""), command("resolve", &prefix, "PATH"));
+            error.hint(format!(
+                "see `{list}`, settle each with `{settle}` and --local, --remote, --with FILE or --edit, then push"
+            ))
+        }
+        _ => error,
+    });
+    output.report(&report?)
 }
 
 pub(crate) fn conflicts(name: Option<&str>, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -43,15 +64,20 @@ pub(crate) fn conflicts(name: Option<&str>, session: &Session<'_>, output: &mut 
 
 pub(crate) fn resolve(args: &Resolve, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let place = session.place(&args.path)?;
-    settle(args, &place, session, output).map_err(|error| match error.path() {
+    settle(args, &place, session).map_err(|error| match error.path() {
         Some(path) if error.is_not_found() && path == place.path.as_str() => {
-            error.hint("`f9 conflicts` lists the open ones")
+            error.hint(format!("`{}` lists the open ones", command("conflicts", &place.prefix, "")))
         }
         _ => error,
-    })
+    })?;
+    // One side of a conflict may be that there is no file.
+    match FileBackend::info(&*place.backend, &place.path) {
+        Err(error) if error.is_not_found() => output.gone(&place.path),
+        info => output.done(&info?),
+    }
 }
 
-fn settle(args: &Resolve, place: &Place, session: &Session<'_>, output: &mut Output) -> Result<()> {
+fn settle(args: &Resolve, place: &Place, session: &Session<'_>) -> Result<()> {
     let sync = place.backend.sync_backend()?;
     match &args.side {
         side if side.local => sync.conflict_accept_local(&place.path),
@@ -61,36 +87,56 @@ fn settle(args: &Resolve, place: &Place, session: &Session<'_>, output: &mut Out
             if !args.force {
                 source = Box::new(WithoutMarkers::new(source));
             }
-            output.done(&sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?)
+            sync.conflict_resolve(&place.path, Content::Reader(&mut *source)).map(drop)
         }
-        _ => output.done(&resolve_by_editing(&place.backend, &place.path)?),
+        _ => resolve_by_editing(&place.backend, &place.path),
     }
 }
 
-/// Settles a conflict with what the person's editor makes of what is here.
-fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<FileInfo> {
+/// Settles a conflict with what the person's editor makes of what is here. Leaving the editor without having done anything
+/// settles nothing.
+fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<()> {
     let sync = backend.sync_backend()?;
-    if !sync.conflict_report()?.iter().any(|conflict| conflict.path == *path) {
+    let open = sync.conflict_report()?;
+    let Some(conflict) = open.iter().find(|conflict| conflict.path == *path) else {
         return Err(Error::new(ErrorKind::NotFound, "there is no open conflict at this path").at(path));
-    }
+    };
+    let undecided = |what: &str, besides: &str| {
+        let message = format!("{what}; the conflict stays open");
+        Err(Error::new(ErrorKind::InvalidOperation, message).at(path).hint(sides(conflict, besides)))
+    };
     let before = match FileBackend::read(backend, path) {
-        Err(error) if error.is_not_found() => Bytes::new(), // deleted here
+        Err(error) if error.is_not_found() => return undecided("there is no file here to edit", ""),
         content => content?,
     };
     let directory = tempfile::Builder::new().prefix("f9-resolve-").tempdir()?;
     // Named as it is, so that the editor knows what it is.
     let file = directory.path().join(path.name().unwrap_or_default());
     fs::write(&file, &before)?;
-    let settled = edit(&file).and_then(|content| sync.conflict_resolve(path, Content::Bytes(&content)));
+    let settled = edit(&file).and_then(|content| match content {
+        same if same == before => undecided("nothing was changed", ""),
+        empty if empty.is_empty() => undecided("nothing was left", "--with /dev/null takes an empty file, "),
+        content => sync.conflict_resolve(path, Content::Bytes(&content)).map(drop),
+    });
     settled.map_err(|error| {
         let error = error.at(path);
-        if fs::read(&file).is_ok_and(|after| after == before) {
+        if fs::read(&file).is_ok_and(|after| after == before || after.is_empty()) {
             return error;
         }
         // Work that somebody has done is not thrown away.
         let kept = directory.keep().join(path.name().unwrap_or_default());
         error.hint(format!("the conflict stays open; go on with {0}, and --with {0}", kept.display()))
     })
+}
+
+/// What each way to settle a conflict without an editor would do, and what some do `besides`.
+fn sides(conflict: &Conflict, besides: &str) -> String {
+    let does = |side: &Option<ConflictSide>| match side {
+        Some(side) => format!("takes the file of {}", bytes(side.size)),
+        None => "deletes it".to_owned(),
+    };
+    let (local, remote) = (does(&conflict.local), does(&conflict.remote));
+    format!("--local {local}, --remote {remote}, {besides}--with FILE takes another")
 }
 
 /// Lets the person edit a file. Answers its content.

@@ -4,6 +4,7 @@ use clap::Args;
 use f9_host::{
     BackendPath, ByteRange, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions,
     DeleteOptions, Error, ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result,
+    serde_json::json,
 };
 
 use super::{
@@ -13,6 +14,7 @@ use super::{
     progress::Watched,
     session::{Place, Session, named},
     stop::Stoppable,
+    terminal::one_line,
 };
 
 #[derive(Debug, Args)]
@@ -58,7 +60,8 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
         let to = target(source, &destination, takes_in)?;
         if !info.is_dir() {
             if args.recursive && is_there((source, &info), &destination, &to)? {
-                return Ok(());
+                let value = json!({"action": "none", "path": to, "size": info.size});
+                return output.summary(&value, format_args!("{}: unchanged", one_line(&to.to_string())));
             }
             let info = copy_file((source, &info), &destination, &to, args.overwrite, session, output)?;
             return output.done(&info);
@@ -71,7 +74,9 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
             ));
         }
         let existing = if args.overwrite { Existing::CompareChecksum } else { Existing::RefuseDifferent };
-        copy_tree(source, &destination, &to, existing, session, output).map(drop)
+        let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
+        let report = mirror::bring(source, (&destination, &to), &options, output)?;
+        mirror::summarise(&format!("{}: ", one_line(&to.to_string())), &report, &options, output)
     })
 }
 
@@ -194,21 +199,6 @@ fn taken(destination: &Place, error: Error, to: &BackendPath) -> Error {
     destination.named(destination.explain_taken(error, to, false, "--overwrite replaces it"))
 }
 
-/// Copies a directory with all it holds. Answers whether all of it arrived.
-fn copy_tree(
-    source: &Place,
-    destination: &Place,
-    to: &BackendPath,
-    existing: Existing,
-    session: &Session<'_>,
-    output: &mut Output,
-) -> Result<bool> {
-    let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
-    let report = mirror::bring(source, (destination, to), &options, output)?;
-    mirror::conclude(&report, output)?;
-    Ok(report.is_complete())
-}
-
 /// Copies a directory, and deletes what has arrived and has not changed since.
 fn move_tree(
     source: &Place,
@@ -222,15 +212,19 @@ fn move_tree(
     let options = ListOptions::default().recursive(true);
     let entries: Result<Vec<_>> = FileBackend::list(&*source.backend, &source.path, options)?.collect();
     let mut entries = entries?;
-    if !copy_tree(source, destination, to, existing, session, output)? {
-        return Ok(()); // has been told, and nothing is deleted
+    let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
+    let report = mirror::bring(source, (destination, to), &options, output)?;
+    if !report.is_complete() {
+        let what = format!("{}{}: not moved: ", source.prefix, one_line(&source.path.to_string()));
+        return mirror::summarise(&what, &report, &options, output);
     }
     entries.sort_by(|a, b| b.path.cmp(&a.path));
     for info in &entries {
         session.cancel().check()?;
         if info.is_dir() { delete(source, &info.path)? } else { delete_unchanged(source, info)? }
     }
-    delete(source, &source.path)
+    delete(source, &source.path)?;
+    output.done(&destination.backend.info(to)?)
 }
 
 /// Deletes the source of a file that was copied, unless it changed meanwhile: also if both are one file under two names, it

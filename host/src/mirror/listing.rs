@@ -9,11 +9,18 @@ use crate::{CancelToken, Tree};
 /// What could be listed, and why the rest could not.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
+    /// Whether there is no such directory yet.
+    pub(super) is_missing: bool,
     pub(super) entries: BTreeMap<String, FileInfo>,
     pub(super) errors: Vec<Error>,
 }
 
 impl Listing {
+    /// Of a directory that is yet to be made.
+    pub(super) fn missing() -> Self {
+        Self { is_missing: true, ..Self::default() }
+    }
+
     /// # Errors
     ///
     /// If nothing could be listed.

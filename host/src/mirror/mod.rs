@@ -281,7 +281,7 @@ fn list_both(source: Tree<'_>, destination: Tree<'_>, options: &MirrorOptions) -
     let wanted = wanted.map_err(|error| error.at(source.path).with("side", Side::Source))?;
     let present = present.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
     match present {
-        Err(error) if error.is_not_found() => Ok((wanted, Listing::default())),
+        Err(error) if error.is_not_found() => Ok((wanted, Listing::missing())),
         present => {
             Ok((wanted, present.map_err(|error| error.at(destination.path).with("side", Side::Destination))?))
         }

@@ -65,7 +65,7 @@ impl<'a> Run<'a> {
         wanted.errors.iter().for_each(|error| self.fail_listing(error, Side::Source));
         self.present.errors.iter().for_each(|error| self.fail_listing(error, Side::Destination));
         self.source_is_complete = wanted.errors.is_empty();
-        if wanted.is_empty() {
+        if wanted.is_empty() && self.present.is_missing {
             self.settle(self.make_directory(self.destination.path));
         }
         let mut blocked: Vec<String> = Vec::new();

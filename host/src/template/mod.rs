@@ -66,7 +66,10 @@ impl NewPlugin {
         }
         let files = self.files()?;
         let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        write_together(&files, parent, dir).map_err(|error| Error::from(error).at(dir.display()))
+        write_together(&files, parent, dir).map_err(|cause| {
+            let message = format!("the directory cannot be made: {}", cause.kind()); // without unfinished files' names
+            Error::new(kind_of(&cause), message).at(dir.display()).hint("name another").caused_by(cause)
+        })
     }
 
     fn files(&self) -> Result<Vec<(&'static str, String)>> {
@@ -139,6 +142,10 @@ fn camel_case(name: &str) -> String {
         first.to_ascii_uppercase() + rest
     };
     name.split('_').map(capitalised).collect()
+}
+
+fn kind_of(cause: &std::io::Error) -> ErrorKind {
+    Error::from(std::io::Error::from(cause.kind())).kind()
 }
 
 fn write_together(files: &[(&str, String)], parent: &Path, dir: &Path) -> std::io::Result<()> {

@@ -1,18 +1,16 @@
-//! Bringing the working tree from one state to another, so that a crash at any point can be made up for.
+//! What brings the working tree from one state to another, planned so that a crash at any point can be made up for.
 
-use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt};
 
 use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{
-    DiffOptions, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, build::CheckoutBuilder,
-};
+use git2::{DiffOptions, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree};
 use rustix::fs::Stat;
 
 use crate::{
-    dotgit::leads_into_dot_git,
+    dotgit::{leads_elsewhere, leads_into_dot_git},
     errors::{Context as _, name_some},
     repository::Repo,
-    worktree::{Found, Spool},
+    worktree::{Found, Look},
 };
 
 /// A path whose content is to change.
@@ -33,7 +31,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    fn is_submodule(self) -> bool {
+    pub(crate) fn is_submodule(self) -> bool {
         self.mode == u32::from(FileMode::Commit)
     }
 }
@@ -52,9 +50,9 @@ pub(crate) enum Before {
 /// Changes that were found possible.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// Which of them are made already.
-    done: BTreeSet<Vec<u8>>,
+    pub(crate) done: BTreeSet<Vec<u8>>,
 }
 
 impl Repo {
@@ -82,37 +80,23 @@ impl Repo {
     ///
     /// `PendingChanges`, which names what is in the way; `Integrity` for names that no clone may have.
     pub(crate) fn plan(&self, changes: Vec<Change>, before: Before) -> Result<Plan> {
-        if let Some(bad) =
-            changes.iter().find(|change| change.new.is_some() && leads_into_dot_git(&change.path))
-        {
-            return Err(Error::new(
-                ErrorKind::Integrity,
-                "the remote has a file whose name leads into `.git`",
-            )
-            .at(String::from_utf8_lossy(&bad.path))
-            .hint("do not trust this remote"));
+        for change in &changes {
+            let message = if leads_elsewhere(&change.path) {
+                "the remote has a file whose name leads out of its directory"
+            } else if change.new.is_some() && leads_into_dot_git(&change.path) {
+                "the remote has a file whose name leads into `.git`"
+            } else {
+                continue;
+            };
+            return Err(Error::new(ErrorKind::Integrity, message)
+                .at(String::from_utf8_lossy(&change.path))
+                .hint("do not trust this remote"));
         }
         match before {
             Before::Clean => self.plan_for_clean(changes),
             Before::Interrupted => self.plan_for_interrupted(changes),
             Before::Unwanted => self.plan_for_unwanted(changes),
         }
-    }
-
-    /// Makes the changes, and returns what the index is to know of the files. Content that a change does not bring itself
-    /// is taken from `tree`.
-    pub(crate) fn execute(&self, plan: &Plan, tree: &Tree<'_>) -> Result<Vec<IndexEntry>> {
-        let to_do = || plan.changes.iter().filter(|change| !plan.done.contains(&change.path));
-        // Removals first: a file may make room for a directory, or the other way round.
-        for change in to_do().filter(|change| change.new.is_none()) {
-            self.worktree.remove(&change.path)?;
-        }
-        // Attributes next: they say how the other files are written.
-        let (attributes, others): (Vec<_>, Vec<_>) =
-            to_do().filter(|change| change.new.is_some()).partition(|change| is_attributes(&change.path));
-        self.place(&attributes, tree)?;
-        self.place(&others, tree)?;
-        self.stat_all(plan)
     }
 
     /// Writes an index that says what `new` has. Where the index stands for `old`, only the entries that the plan changes are
@@ -188,8 +172,9 @@ impl Repo {
         let removed = removals(&changes);
         let mut in_the_way = Vec::new();
         let mut done = BTreeSet::new();
+        let mut look = self.worktree.look();
         for change in changes.iter().filter(|change| change.old.is_none()) {
-            if let Some(path) = self.in_the_way(&change.path, &removed)? {
+            if let Some(path) = self.in_the_way(&change.path, &removed, &mut look)? {
                 if change.content.is_none() && self.has(&change.path, change.new)? {
                     done.insert(change.path.clone());
                 } else {
@@ -204,8 +189,11 @@ impl Repo {
     fn plan_for_unwanted(&self, changes: Vec<Change>) -> Result<Plan> {
         let removed = removals(&changes);
         let mut in_the_way = Vec::new();
+        let mut look = self.worktree.look();
         for change in changes.iter().filter(|change| change.new.is_some()) {
-            if let Some(path) = self.in_the_way(&change.path, &removed)?.filter(|path| *path != change.path) {
+            if let Some(path) =
+                self.in_the_way(&change.path, &removed, &mut look)?.filter(|path| *path != change.path)
+            {
                 in_the_way.push(String::from_utf8_lossy(&path).into_owned());
             }
         }
@@ -215,6 +203,10 @@ impl Repo {
 
     fn plan_for_interrupted(&self, changes: Vec<Change>) -> Result<Plan> {
         let mut done = BTreeSet::new();
+        // A clone has just been made: there is nothing to be found of any file.
+        if changes.iter().all(|change| change.old.is_none()) && self.worktree.is_empty()? {
+            return Ok(Plan { changes, done });
+        }
         for change in &changes {
             // What is neither the old state nor the new was written since by somebody, and stays as a local change.
             if self.has(&change.path, change.new)? || !self.has(&change.path, change.old)? {
@@ -225,8 +217,13 @@ impl Repo {
     }
 
     /// What is where a new file is to come and is not about to be removed.
-    fn in_the_way(&self, path: &[u8], removed: &BTreeSet<&[u8]>) -> Result<Option<Vec<u8>>> {
-        Ok(match self.worktree.find(path)? {
+    fn in_the_way(
+        &self,
+        path: &[u8],
+        removed: &BTreeSet<&[u8]>,
+        look: &mut Look<'_>,
+    ) -> Result<Option<Vec<u8>>> {
+        Ok(match look.find(path)? {
             Found::Nothing => None,
             Found::Leaf(_) => Some(path.to_vec()),
             Found::Blocked(file) => (!removed.contains(&*file)).then_some(file),
@@ -236,80 +233,6 @@ impl Repo {
             }
         })
     }
-
-    fn place(&self, changes: &[&Change], tree: &Tree<'_>) -> Result<()> {
-        if changes.is_empty() {
-            return Ok(());
-        }
-        let spool = self.spool(changes, tree)?;
-        for (number, change) in changes.iter().enumerate() {
-            let Some(new) = change.new else { continue };
-            if new.is_submodule() {
-                self.worktree.make_directory(&change.path)?;
-                continue;
-            }
-            let mut spooled = spool.file(&change.path);
-            if change.content.is_some() {
-                spooled = spool.content(number);
-            } else if spooled.symlink_metadata().is_err() {
-                // libgit2 leaves out what HEAD has as something else: a directory, or a link for a file.
-                spooled = spool.content(number);
-                let blob = self.git.find_blob(new.id).context("read an object")?;
-                write_file(&spooled, blob.content(), new.mode)?;
-            }
-            self.worktree.place(&spooled, &change.path)?;
-        }
-        Ok(())
-    }
-
-    /// Has libgit2 write what is to be placed, with its filters, modes and links, where nobody sees it.
-    fn spool(&self, changes: &[&Change], tree: &Tree<'_>) -> Result<Spool> {
-        let spool = self.worktree.spool()?;
-        let mut options = CheckoutBuilder::new();
-        options.force().update_index(false).disable_pathspec_match(true).target_dir(&spool.files());
-        let mut total = 0;
-        for (number, change) in changes.iter().enumerate() {
-            match (&change.content, change.new) {
-                (Some(content), Some(new)) => write_file(&spool.content(number), content, new.mode)?,
-                (None, Some(new)) if !new.is_submodule() => {
-                    options.path(&*change.path);
-                    total += 1;
-                }
-                _ => {}
-            }
-        }
-        // Without any path, libgit2 would write all.
-        if total > 0 {
-            options.progress(move |_, done, _| {
-                if done.is_multiple_of(500) {
-                    self.context.progress("checkout", "files", done as u64, Some(total));
-                }
-            });
-            self.git
-                .checkout_tree(tree.as_object(), Some(&mut options))
-                .context("write the remote's files")?;
-        }
-        Ok(spool)
-    }
-
-    /// The index entries of the files that are as they were planned.
-    fn stat_all(&self, plan: &Plan) -> Result<Vec<IndexEntry>> {
-        let mut entries = Vec::new();
-        for change in plan.changes.iter().filter(|change| change.content.is_none()) {
-            let Some(new) = change.new.filter(|new| !new.is_submodule()) else { continue };
-            if plan.done.contains(&change.path) && !self.has(&change.path, Some(new))? {
-                continue;
-            }
-            if let Found::Leaf(stat) = self.worktree.find(&change.path)? {
-                entries.push(index_entry(&change.path, new, Some(&stat)));
-            }
-        }
-        Ok(entries)
-    }
-}
-
-fn is_attributes(path: &[u8]) -> bool {
-    path.rsplit(|&byte| byte == b'/').next() == Some(b".gitattributes")
 }
 
 fn removals(changes: &[Change]) -> BTreeSet<&[u8]> {
@@ -359,16 +282,4 @@ pub(crate) fn git_mode(stat: &Stat) -> Option<u32> {
         FileType::Symlink => FileMode::Link,
         _ => return None,
     }))
-}
-
-fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<()> {
-    use std::os::unix::fs::{OpenOptionsExt as _, symlink};
-    if mode == u32::from(FileMode::Link) {
-        return symlink(OsStr::from_bytes(content), path).context("write a link");
-    }
-    let mut options = fs::OpenOptions::new();
-    let executable = mode == u32::from(FileMode::BlobExecutable);
-    options.write(true).create_new(true).mode(if executable { 0o777 } else { 0o666 });
-    let written = options.open(path).and_then(|mut file| std::io::Write::write_all(&mut file, content));
-    written.context("write a file")
 }

@@ -110,7 +110,7 @@ impl Repo {
         let tree = self.write_tree(&mut winner)?;
         changes.push(change);
         let plan = self.plan(changes, Before::Unwanted)?;
-        self.execute(&plan, &tree).map(drop)
+        self.execute(&plan, Some(&tree), &tree).map(drop)
     }
 
     /// Whether the file is none of what a merge leaves: one of the sides, both of them marked, or nothing.

@@ -14,6 +14,11 @@ pub(crate) fn leads_into_dot_git(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/' || byte == b'\\').any(is_dot_git)
 }
 
+/// Whether a path of a tree is none, or climbs: git writes no such names, but a hostile remote may.
+pub(crate) fn leads_elsewhere(path: &[u8]) -> bool {
+    path.split(|&byte| byte == b'/').any(|name| matches!(name, b"" | b"." | b"..")) || path.contains(&0)
+}
+
 fn is_on_ntfs(name: &[u8]) -> bool {
     let end = name.iter().position(|&byte| byte == b':').unwrap_or(name.len());
     let mut name = &name[..end];

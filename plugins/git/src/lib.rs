@@ -59,8 +59,10 @@
 //! does, on all processors (a microsecond or two for each), and read and write the index, which has some hundred bytes for
 //! each. All else costs as much as there are changes. Conflicts, submodules, index versions other than 2
 //! and file systems without the executable bit, without links or without letter case are looked at by libgit2, several times
-//! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file. The clone of a tree with many files, and
-//! so the first opening, takes longer than with git.
+//! slower. In a tree of 100,000 files, asking takes four fifths of a push of one file.
+//!
+//! A clone of a remote that is a path takes its packs as they are, if most of their objects are wanted. Where `.gitattributes`
+//! asks for other line ends or `ident` anywhere, a first checkout takes longer.
 //!
 //! The connection to the remote is kept for the next call: an SSH session for a minute, with its host key checked and its
 //! login made by the same options; HTTP by keep-alive. A pull that finds nothing new is one request.
@@ -73,9 +75,9 @@
 //!
 //! # Safety
 //!
-//! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename. What is
-//! under way is written down first, inside `.git`, and finished by the next operation if the process is killed. As with
-//! git itself, a power failure can take back the last seconds.
+//! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename, or with a
+//! directory that is new. What is under way is written down first, inside `.git`, and finished by the next operation if the
+//! process is killed. As with git itself, a power failure can take back the last seconds.
 //!
 //! A remote that is a path gets a file `f9.lock`, by which pushes of f9 wait for each other. It stays there, and is empty
 //! while nobody pushes.
@@ -111,6 +113,7 @@ mod merge;
 mod new_branch;
 mod open;
 mod options;
+mod placing;
 mod recovery;
 mod remote_url;
 mod repository;

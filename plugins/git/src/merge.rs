@@ -45,7 +45,7 @@ impl Repo {
         let new = self.tree_of(to)?;
         let plan = self.plan(self.changes(old.as_ref(), &new)?, before)?;
         self.journal.write(Step::Advance { from, to })?;
-        let placed = self.execute(&plan, &new)?;
+        let placed = self.execute(&plan, old.as_ref(), &new)?;
         self.note_tree(old.as_ref(), &new, &plan, placed)?;
         self.git
             .reference(&self.settings.branch_ref(), to, true, "f9: advance")
@@ -104,7 +104,7 @@ impl Repo {
         }
         let plan = self.plan(changes, before)?;
         self.journal.write(Step::Conflict { ours, their })?;
-        let placed = self.execute(&plan, &merged.files)?;
+        let placed = self.execute(&plan, Some(&old), &merged.files)?;
         let private = |name: &str, text: String| fs::write(self.git.path().join(name), text);
         private("MERGE_MSG", format!("{}\n", self.merge_message()))
             .and_then(|()| private("MERGE_MODE", String::new()))

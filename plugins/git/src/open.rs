@@ -7,7 +7,7 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{ErrorCode, Repository, RepositoryInitOptions};
+use git2::{Config, ErrorCode, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::Before,
@@ -134,10 +134,7 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
     config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
     config.set_str("user.name", &settings.author_name).context("configure the clone")?;
     config.set_str("user.email", &settings.author_email).context("configure the clone")?;
-    // So that a plain `git push` by hand knows where to.
-    let upstream = |key: &str| format!("branch.{}.{key}", settings.branch);
-    config.set_str(&upstream("remote"), "origin").context("configure the clone")?;
-    config.set_str(&upstream("merge"), &branch).context("configure the clone")?;
+    set_upstream(&mut config, &settings.branch)?;
     note_branch(directory, &branch)?;
     fs::rename(directory, settings.path.join(".git")).context("put the clone in its place")
 }
@@ -197,6 +194,8 @@ impl Repo {
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
+            self.fetch_by_hand(&branch)?;
+            set_upstream(&mut self.git.config().context("configure the clone")?, &self.settings.branch)?;
             if self.tracked().is_none() {
                 new_branch::warn(
                     &*self.transport,
@@ -212,6 +211,17 @@ impl Repo {
         note_branch(self.git.path(), &branch)
     }
 
+    /// So that a plain `git fetch` by hand brings the branch too.
+    fn fetch_by_hand(&self, branch: &str) -> Result<()> {
+        let origin = self.git.find_remote("origin").context("configure the clone")?;
+        if origin.refspecs().any(|refspec| refspec.src_matches(branch)) {
+            return Ok(());
+        }
+        let name = &self.settings.branch;
+        let refspec = format!("+{branch}:refs/remotes/origin/{name}");
+        self.git.remote_add_fetch("origin", &refspec).context("configure the clone")
+    }
+
     /// The branch that f9 has last put the clone on.
     fn own_branch(&self) -> Result<Option<Vec<u8>>> {
         match fs::read(self.git.path().join(OWN_BRANCH)) {
@@ -220,6 +230,17 @@ impl Repo {
             Err(error) => Err(error).context("read which branch the clone was put on"),
         }
     }
+}
+
+/// So that a plain `git push` by hand knows where to. What somebody has set already stays.
+fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
+    let remote = format!("branch.{branch}.remote");
+    if config.get_entry(&remote).is_ok() {
+        return Ok(());
+    }
+    let merge = (format!("branch.{branch}.merge"), format!("refs/heads/{branch}"));
+    config.set_str(&remote, "origin").context("configure the clone")?;
+    config.set_str(&merge.0, &merge.1).context("configure the clone")
 }
 
 /// Notes that f9 has put the clone on this branch (`refs/heads/…`).

@@ -13,11 +13,11 @@ use std::{
 
 use f9_plugin_api::Result;
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, Stat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat},
     io::Errno,
 };
 
-use crate::errors::Context as _;
+use crate::{errors::Context as _, stage::TEMPORARY};
 
 pub(crate) struct Worktree {
     root: PathBuf,
@@ -27,6 +27,13 @@ pub(crate) struct Worktree {
 
 /// A directory for files on their way into the working tree; gone with everything in it when dropped.
 pub(crate) struct Spool(PathBuf);
+
+/// A look at one path after the other: quick where these are ordered, because a directory stays open until it is the turn of
+/// another.
+pub(crate) struct Look<'w> {
+    worktree: &'w Worktree,
+    directory: Option<(Vec<u8>, Option<OwnedFd>)>,
+}
 
 /// What is at a path of the working tree, without following links.
 pub(crate) enum Found {
@@ -86,12 +93,18 @@ impl Worktree {
                 Err(error) => return Err(error).context("look into the working tree"),
             };
         }
-        match rustix::fs::statat(&directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(Found::Directory),
-            Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
-            Err(Errno::NOENT) => Ok(Found::Nothing),
-            Err(error) => Err(error).context("look into the working tree"),
-        }
+        find_in(&directory, name)
+    }
+
+    /// To look at many paths.
+    pub(crate) const fn look(&self) -> Look<'_> {
+        Look { worktree: self, directory: None }
+    }
+
+    /// Whether there is nothing in it but what is git's or ours.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        let names = names(&self.root_fd).context("look into the working tree")?;
+        Ok(names.iter().all(|name| name == b".git" || name.starts_with(TEMPORARY.as_bytes())))
     }
 
     /// The file at `path`, to be read; `None` if there is none, or no longer. No link is followed, on the way or at its end.
@@ -153,6 +166,39 @@ impl Worktree {
         placed
             .context("put a file into the working tree")
             .map_err(|error| error.at(String::from_utf8_lossy(path)))
+    }
+
+    /// Moves everything in a directory of the spool to where it belongs, over whatever files and links are there. A directory
+    /// that is new comes in one step, with all that is in it.
+    pub(crate) fn place_all(&self, spooled: &Path) -> Result<()> {
+        let mut open = vec![Vec::new()];
+        while let Some(path) = open.pop() {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let from = rustix::fs::open(spooled.join(OsStr::from_bytes(&path)), flags, Mode::empty());
+            let from = from.context("open the spool directory")?;
+            let to = self.make_directories(&path)?;
+            for name in names(&from).context("read the spool directory")? {
+                let below = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
+                let name = OsStr::from_bytes(&name);
+                let place = || rustix::fs::renameat(&from, name, &to, name);
+                let placed = match place() {
+                    // A directory is there already, and not empty: what is new goes into it.
+                    Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                        open.push(below);
+                        continue;
+                    }
+                    Err(Errno::ISDIR) => {
+                        self.remove_empty_directories(&below);
+                        place()
+                    }
+                    other => other,
+                };
+                placed
+                    .context("put a file into the working tree")
+                    .map_err(|error| error.at(String::from_utf8_lossy(&below)))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the file or link at `path`, and the directories that are empty without it.
@@ -229,6 +275,21 @@ impl Worktree {
     }
 }
 
+impl Look<'_> {
+    /// What is at `path` now.
+    pub(crate) fn find(&mut self, path: &[u8]) -> Result<Found> {
+        let (parents, name) = split(path);
+        if self.directory.as_ref().is_none_or(|(open, _)| open != parents) {
+            self.directory = Some((parents.to_vec(), self.worktree.open_directories(parents)?));
+        }
+        match &self.directory {
+            Some((_, Some(directory))) => find_in(directory, name),
+            // It is not there, or something else is.
+            _ => self.worktree.find(path),
+        }
+    }
+}
+
 impl Spool {
     /// The directory for files under their own paths.
     pub(crate) fn files(&self) -> PathBuf {
@@ -253,9 +314,31 @@ impl Drop for Spool {
     }
 }
 
+fn find_in(directory: &OwnedFd, name: &[u8]) -> Result<Found> {
+    match rustix::fs::statat(directory, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => Ok(Found::Directory),
+        Ok(stat) => Ok(Found::Leaf(Box::new(stat))),
+        Err(Errno::NOENT) => Ok(Found::Nothing),
+        Err(error) => Err(error).context("look into the working tree"),
+    }
+}
+
 fn open_directory(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, OsStr::from_bytes(name), flags, Mode::empty())
+}
+
+/// The names in a directory that may be open for nothing but its place.
+fn names(directory: &OwnedFd) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let mut names = Vec::new();
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    for entry in Dir::new(rustix::fs::openat(directory, ".", flags, Mode::empty())?)? {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// The directory part, empty for the root, and the name.

@@ -229,9 +229,7 @@ mod tests {
             modified: now,
             created: now,
         });
-        let (path, generation) = (path(at), generation.clone());
-        let storage = Storage::Armor;
-        let record = Record { path, generation, part, length: 0, digest, storage, text: false, commit };
+        let record = Record { commit, ..Record::of_part(&path(at), generation, part, b"", Storage::Armor) };
         Entry { id: id.to_owned(), status: Status::Completed, created_at: 0.0, known: true, record }
     }
 

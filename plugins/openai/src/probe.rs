@@ -17,7 +17,7 @@ use crate::{
     failure::Failure,
     index::Entry,
     random,
-    record::{Digest, Generation, Record, Storage},
+    record::{Generation, Record, Storage},
     store::Store,
     types::{ParsedContent, Status, StoreFile},
 };
@@ -353,16 +353,7 @@ impl<'s> Probe<'s> {
     /// A part of a version that is never committed.
     fn record(&self, content: &[u8]) -> Record {
         let part = self.next.replace(self.next.get() + 1);
-        Record {
-            path: self.path.clone(),
-            generation: self.generation.clone(),
-            part,
-            length: content.len() as u64,
-            digest: Digest::of(content),
-            storage: Storage::Armor,
-            text: false,
-            commit: None,
-        }
+        Record::of_part(&self.path, &self.generation, part, content, Storage::Armor)
     }
 }
 

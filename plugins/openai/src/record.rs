@@ -151,6 +151,26 @@ pub(crate) fn check_path(path: &BackendPath) -> Result<()> {
 }
 
 impl Record {
+    /// Of a part of a version of a file that is not committed by it, and whose text is not searched there.
+    pub(crate) fn of_part(
+        path: &BackendPath,
+        generation: &Generation,
+        part: u32,
+        content: &[u8],
+        storage: Storage,
+    ) -> Self {
+        Self {
+            path: path.clone(),
+            generation: generation.clone(),
+            part,
+            length: content.len() as u64,
+            digest: Digest::of(content),
+            storage,
+            text: false,
+            commit: None,
+        }
+    }
+
     /// The attributes of the entry.
     pub(crate) fn to_attributes(&self) -> Attributes {
         let mut attributes = Attributes::new();

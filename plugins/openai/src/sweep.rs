@@ -172,16 +172,14 @@ mod tests {
     use f9_plugin_api::BackendPath;
 
     use super::*;
-    use crate::record::{Digest, Generation, Record, Storage};
+    use crate::record::{Generation, Record, Storage};
 
     #[test]
     fn the_first_parts_of_an_upload_are_as_old_as_its_last() {
         let generation = Generation::after(None);
         let part = |part, created_at| {
-            let (path, generation) = (BackendPath::parse("large").unwrap(), generation.clone());
-            let (digest, storage) = (Digest::of(b""), Storage::Armor);
-            let record =
-                Record { path, generation, part, length: 0, digest, storage, text: false, commit: None };
+            let path = BackendPath::parse("large").unwrap();
+            let record = Record::of_part(&path, &generation, part, b"", Storage::Armor);
             Entry { id: format!("file-{part}"), status: Status::Completed, created_at, known: true, record }
         };
         let mut index = Index::default();

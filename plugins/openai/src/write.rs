@@ -289,16 +289,7 @@ impl Upload {
     }
 
     fn record(&self, part: u32, content: &[u8], storage: Storage) -> Record {
-        Record {
-            path: self.path.clone(),
-            generation: self.generation.clone(),
-            part,
-            length: content.len() as u64,
-            digest: Digest::of(content),
-            storage,
-            text: false,
-            commit: None,
-        }
+        Record::of_part(&self.path, &self.generation, part, content, storage)
     }
 
     fn at(&self, failure: Failure) -> Error {

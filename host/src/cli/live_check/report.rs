@@ -7,10 +7,7 @@ use f9_host::{
     serde_json::{Value, json},
 };
 
-use crate::cli::{
-    failure::error_json,
-    output::{Output, one_line},
-};
+use crate::cli::{output::Output, terminal::one_line};
 
 /// The report in the making.
 pub(super) struct Report<'a> {
@@ -37,7 +34,7 @@ impl<'a> Report<'a> {
             }
             Err(error) => {
                 self.failed.push(name);
-                let error_value = error_json(&error);
+                let error_value = self.output.error_json(&error);
                 let value =
                     json!({"step": name, "outcome": "failed", "seconds": seconds, "error": error_value});
                 self.tell(&value, format!("FAILED  {seconds:>6.1} s  {name}: {}", error.message()))?;

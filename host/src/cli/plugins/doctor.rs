@@ -3,10 +3,7 @@
 use f9_host::{Diagnosis, PluginFile, PluginName, Result};
 
 use super::UNUSABLE;
-use crate::cli::{
-    output::{Output, one_line},
-    session::Session,
-};
+use crate::cli::{output::Output, session::Session, terminal::one_line};
 
 pub(super) fn run(name: Option<&PluginName>, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let diagnosis = session.host().diagnose(name);
@@ -31,7 +28,7 @@ fn tell(diagnosis: &Diagnosis, output: &mut Output) -> Result<()> {
         output.line(format_args!("  {}: {found}", one_line(&dir.path.display().to_string())))?;
         if let Some(refusal) = &dir.refusal {
             output.line(format_args!("    {}", one_line(&refusal.to_string())))?;
-            output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+            output.remedy("    ", &refusal.remedy)?;
         }
     }
     if !diagnosis.candidates.is_empty() {
@@ -50,7 +47,7 @@ fn lock(diagnosis: &Diagnosis, output: &mut Output) -> Result<()> {
     output.line(format_args!("lock      {}", one_line(&file.display().to_string())))?;
     if let Some(refusal) = &diagnosis.lock_refusal {
         output.line(format_args!("    {}", one_line(&refusal.to_string())))?;
-        output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+        output.remedy("    ", &refusal.remedy)?;
     }
     Ok(())
 }
@@ -65,7 +62,7 @@ fn candidate(file: &PluginFile, output: &mut Output) -> Result<()> {
     }
     if let Some(refusal) = &file.refusal {
         output.line(format_args!("    {}", one_line(&refusal.detail)))?;
-        output.line(format_args!("    -> {}", one_line(&refusal.remedy)))?;
+        output.remedy("    ", &refusal.remedy)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use f9_host::{Inspection, Result, inspect};
 
 use super::UNUSABLE;
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 /// Without `-v` no more names than this are listed.
 const FEW: usize = 8;

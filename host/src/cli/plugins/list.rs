@@ -2,7 +2,7 @@
 
 use f9_host::{Host, PluginDir, PluginFile, Result};
 
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 pub(super) fn run(host: &Host, output: &mut Output) -> Result<()> {
     let files = host.plugins();
@@ -24,7 +24,8 @@ fn plugin(file: &PluginFile, output: &mut Output) -> Result<()> {
     let (name, path) = (&file.name, one_line(&file.path.display().to_string()));
     if let Some(refusal) = &file.refusal {
         output.line(format_args!("{name}: not usable: {}", one_line(&refusal.to_string())))?;
-        return output.line(format_args!("  {path}; {}", one_line(&refusal.remedy)));
+        let remedy = one_line(&output.typeable(&refusal.remedy));
+        return output.line(format_args!("  {path}; {remedy}"));
     }
     if let Some(manifest) = &file.manifest {
         let line = format!("{name} {}: {}", manifest.version, manifest.description);

@@ -9,10 +9,7 @@ use f9_host::{
 };
 
 use super::UNUSABLE;
-use crate::cli::{
-    output::{Output, one_line},
-    session::Session,
-};
+use crate::cli::{output::Output, session::Session, terminal::one_line};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LockCommand {
@@ -21,7 +18,7 @@ pub(super) enum LockCommand {
         after_help = "From then on nothing else is loaded.\n\nExamples:\n  f9 plugins lock add git\n  f9 plugins lock add ./macos/libf9_backend_git.dylib"
     )]
     Add {
-        #[arg(value_name = "NAME|FILE")]
+        #[arg(value_name = "PLUGIN|FILE")]
         plugins: Vec<PathBuf>,
     },
     /// Compare the plugins that are found with the lock.
@@ -112,7 +109,7 @@ fn check(lock: &PluginLock, session: &Session<'_>, output: &mut Output) -> Resul
                 tell(Some(file), plugin, refusal.code.as_str(), output)?;
                 if !output.is_json() {
                     output.line(format_args!("  {}", one_line(&refusal.detail)))?;
-                    output.line(format_args!("  -> {}", one_line(&refusal.remedy)))?;
+                    output.remedy("  ", &refusal.remedy)?;
                 }
             }
         }

@@ -37,7 +37,7 @@ enum PluginsCommand {
     /// Tell where plugins are looked for, what is found, and what keeps it from being loaded; then the exit code is 8.
     #[command(after_help = "Examples:\n  f9 plugins doctor\n  f9 plugins doctor git")]
     Doctor {
-        #[arg(value_parser = plugin_name)]
+        #[arg(value_name = "PLUGIN", value_parser = plugin_name)]
         name: Option<PluginName>,
     },
     /// Keep a list of the files that may be loaded.
@@ -54,7 +54,7 @@ enum PluginsCommand {
 }
 
 /// Reads the name of a plugin; of what is none, it tells the rule.
-fn plugin_name(text: &str) -> Result<PluginName, String> {
+pub(super) fn plugin_name(text: &str) -> Result<PluginName, String> {
     let told = |error: Error| match error.advice() {
         Some(advice) => format!("{}; {advice}", error.message()),
         None => error.message().to_owned(),

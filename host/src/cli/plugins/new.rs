@@ -6,7 +6,7 @@ use clap::Args;
 use f9_host::{NewPlugin, PluginName, Result, serde_json::json};
 
 use super::plugin_name;
-use crate::cli::output::{Output, one_line};
+use crate::cli::{output::Output, terminal::one_line};
 
 const NOTES: &str = "\
 The crate depends on the released f9-plugin-api of this program's version. Until there is one, or to
@@ -19,9 +19,9 @@ Example:
 #[command(after_help = NOTES)]
 pub(crate) struct New {
     /// What connections will call it: 1 to 32 characters, a-z, 0-9 and _, the first of them a letter.
-    #[arg(value_parser = plugin_name)]
+    #[arg(value_name = "NEW_NAME", value_parser = plugin_name)]
     name: PluginName,
-    /// Where the crate is to be, instead of f9-plugin-NAME.
+    /// Where the crate is to be, instead of f9-plugin-NEW_NAME.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
     /// Where f9-plugin-api is, instead of crates.io.

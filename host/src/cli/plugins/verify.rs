@@ -10,10 +10,7 @@ use f9_host::{
 };
 
 use crate::cli::{
-    failure::USAGE,
-    output::{Output, one_line},
-    session::Session,
-    stop::parse_duration,
+    failure::USAGE, output::Output, session::Session, stop::parse_duration, terminal::one_line,
 };
 
 /// The exit code of a plugin that does not conform as far as was checked, which is that of every error of a plugin.

@@ -90,12 +90,63 @@ fn a_remote_with_git_in_disguise_among_its_files_is_refused() {
     }
 }
 
+#[test]
+fn a_remote_with_names_that_climb_is_refused() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    let remote = site.remote();
+    let (head, blob) = (git(&remote, &["rev-parse", "main"]), git(&remote, &["rev-parse", "main:a.txt"]));
+    let (head, blob) = (head.trim(), blob.trim());
+    // git itself refuses to make such trees, so they are made of bytes.
+    let tree = |entries: &[(&str, &str, &str)]| {
+        let mut bytes = Vec::new();
+        for (mode, name, id) in entries {
+            bytes.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+            bytes.extend_from_slice(git2::Oid::from_str(id).unwrap().as_bytes());
+        }
+        ask(&remote, &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes)
+    };
+    let (file, module) = (tree(&[("100644", "escaped", blob)]), tree(&[("160000", "escaped", head)]));
+    for (number, entry) in [
+        ("40000", "..", &*file),
+        ("40000", "..", &*module),
+        ("40000", ".", &*file),
+        ("40000", "", &*file),
+        ("100644", "a/../../escaped", blob),
+        ("160000", "a/../../escaped", blob),
+        ("100644", "/escaped", blob),
+    ]
+    .iter()
+    .enumerate()
+    {
+        for entries in [vec![*entry], vec![*entry, ("100644", "a.txt", blob)]] {
+            let root = tree(&entries);
+            let commit = git(&remote, &["commit-tree", &root, "-p", head, "-m", "hostile"]);
+            git(&remote, &["update-ref", "refs/heads/main", commit.trim()]);
+            backend.pull().unwrap_err();
+            assert_eq!(read(&site.path("one"), "a.txt"), "a\n", "{entry:?}");
+            let fresh = format!("fresh/{number}/clone");
+            assert!(super::support::open(site.options(&fresh)).is_err(), "{entry:?}");
+            for place in ["escaped", "fresh/escaped", &*format!("fresh/{number}/escaped"), "one/escaped"] {
+                assert!(!site.path(place).exists(), "{entry:?}: {place}");
+            }
+            git(&remote, &["update-ref", "refs/heads/main", head]);
+        }
+    }
+    assert!(!std::path::Path::new("/escaped").exists());
+}
+
 fn make_tree(repository: &std::path::Path, entries: &str) -> String {
+    ask(repository, &["mktree"], entries.as_bytes())
+}
+
+/// What git answers to this input.
+fn ask(repository: &std::path::Path, arguments: &[&str], input: &[u8]) -> String {
     use std::io::Write as _;
-    let mut command = super::support::git_command(repository, &["mktree"]);
+    let mut command = super::support::git_command(repository, arguments);
     let mut child =
         command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(entries.as_bytes()).unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
     String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
 }
 

@@ -155,3 +155,48 @@ fn a_merge_whose_commit_was_made_is_not_made_again() {
     assert_eq!(site.open("two").push(None).unwrap().sent, 0);
     assert!(!site.path("two/.git/MERGE_HEAD").exists());
 }
+
+#[test]
+fn a_first_checkout_is_finished_wherever_it_stopped_and_leaves_what_came_since() {
+    let steps: [fn(&Path); 4] = [
+        |_| {},
+        |one| write(one, "dir/a.txt", "a\n"),
+        |one| write(one, "dir/b.txt", "written since\n"),
+        |one| write(one, "dir/mine/new.txt", "mine\n"),
+    ];
+    for configuration in ["", "[core]\n\tautocrlf = true\n"] {
+        for stop in 0..=steps.len() {
+            let site = Site::with(&[
+                ("top.txt", "t\n"),
+                ("dir/a.txt", "a\n"),
+                ("dir/b.txt", "b\n"),
+                ("e/f/g", "g\n"),
+            ]);
+            drop(site.open("one"));
+            let one = site.path("one");
+            let to = commit(&one, "main");
+            for gone in ["top.txt", "dir", "e", ".git/index", ".git/refs/heads/main"] {
+                let gone = one.join(gone);
+                if gone.is_dir() { fs::remove_dir_all(gone) } else { fs::remove_file(gone) }.unwrap();
+            }
+            fs::write(one.join(".git/f9/journal"), format!("advance {} {to}\n", "0".repeat(40))).unwrap();
+            let mut config = OpenOptions::new().append(true).open(one.join(".git/config")).unwrap();
+            std::io::Write::write_all(&mut config, configuration.as_bytes()).unwrap();
+            steps[..stop].iter().for_each(|step| step(&one));
+            site.open("one");
+            assert_eq!(commit(&one, "main"), to);
+            let end = if configuration.is_empty() { "\n" } else { "\r\n" };
+            assert_eq!(read(&one, "top.txt"), format!("t{end}"));
+            assert_eq!(read(&one, "e/f/g"), format!("g{end}"));
+            let mut left = String::new();
+            if stop > 2 {
+                assert_eq!(read(&one, "dir/b.txt"), "written since\n");
+                left.push_str(" M dir/b.txt\n");
+            }
+            if stop > 3 {
+                left.push_str("?? dir/mine/\n");
+            }
+            assert_eq!(git(&one, &["status", "--porcelain"]), left, "stopped before step {stop}");
+        }
+    }
+}

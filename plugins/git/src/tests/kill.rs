@@ -39,6 +39,34 @@ fn what_was_acknowledged_survives_kills_over_http() {
     });
 }
 
+/// Each round makes a clone of its own, which is killed somewhere between its beginning and its first pushes.
+#[test]
+fn a_clone_that_was_killed_is_finished_by_the_next_opening() {
+    let site = Site::with(&[("seed", "seed\n")]);
+    let seed = site.path("elsewhere-seed");
+    for number in 0..600 {
+        write(&seed, &format!("dir{}/deep/{number}.txt", number % 9), &format!("{number}\n").repeat(50));
+    }
+    git(&seed, &["add", "--all"]);
+    git(&seed, &["commit", "--quiet", "--message", "many"]);
+    git(&seed, &["push", "--quiet", "origin", "main"]);
+    git(&site.remote(), &["repack", "-a", "-d", "--quiet"]);
+    let mut unfinished = 0;
+    for round in 0..rounds() {
+        let options = site.options(&format!("clone{round}"));
+        let pause = 3 + round.wrapping_mul(6_364_136_223_846_793_005) % 200;
+        run_victim(&options, round, Duration::from_millis(pause));
+        let clone = site.path(&format!("clone{round}"));
+        unfinished += u64::from(!clone.join(".git").exists() || clone.join(".git/f9/journal").exists());
+        let survivor = open(options).unwrap();
+        survivor.sync(None).unwrap();
+        assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+        assert_eq!(git(&clone, &["ls-files", "dir*"]).lines().count(), 600, "round {round}");
+        git(&clone, &["fsck", "--strict"]);
+    }
+    println!("{} clones killed, {unfinished} of them before they were whole", rounds());
+}
+
 fn kill_again_and_again(site: &Site, longest: u64, options: impl Fn(&str) -> serde_json::Value + Sync) {
     let done = AtomicBool::new(false);
     let (mut acknowledged, others) = thread::scope(|scope| {

@@ -7,6 +7,7 @@ mod http;
 mod interrupted;
 mod kill;
 mod opening;
+mod packs;
 mod remotes;
 mod ssh;
 mod support;

@@ -167,6 +167,10 @@ fn connections_with_two_branches_share_a_clone() {
     }
     assert_eq!(git(&site.remote(), &["show", "topic:topic.txt"]), "2\n");
     assert_eq!(git(&clone, &["status", "--porcelain"]), "");
+    for branch in ["main", "topic"] {
+        let upstream = format!("{branch}@{{upstream}}");
+        assert_eq!(git(&clone, &["rev-parse", "--abbrev-ref", &upstream]).trim(), format!("origin/{branch}"));
+    }
 }
 
 #[test]
@@ -180,10 +184,13 @@ fn an_operation_of_gits_own_is_named() {
     git(&clone, &["checkout", "--quiet", "main"]);
     write(&clone, "a.txt", "main\n");
     git(&clone, &["commit", "--quiet", "--all", "--message", "main"]);
+    let patch =
+        git(&clone, &["format-patch", "-1", "side", "--output-directory", site.dir.path().to_str().unwrap()]);
     for (name, arguments) in [
         ("rebase", ["rebase", "side"]),
         ("cherry-pick", ["cherry-pick", "side"]),
         ("revert", ["revert", "HEAD^"]),
+        ("am", ["am", patch.trim()]),
     ] {
         assert!(!git_command(&clone, &arguments).output().unwrap().status.success(), "{name}");
         for error in [open(site.options("clone")).err().unwrap(), backend.conflict_report().unwrap_err()] {
@@ -194,6 +201,11 @@ fn an_operation_of_gits_own_is_named() {
         }
         git(&clone, &[name, "--abort"]);
     }
+    git(&clone, &["bisect", "start"]);
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidOperation, "{error:?}");
+    assert!(error.advice().unwrap().contains("bisect reset"), "{error:?}");
+    git(&clone, &["bisect", "reset"]);
     assert_eq!(site.open("clone").push(None).unwrap().sent, 1);
 }
 

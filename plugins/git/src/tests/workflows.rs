@@ -313,3 +313,57 @@ fn line_endings_follow_gitattributes() {
     two.pull().unwrap();
     assert_eq!(read(&site.path("two"), "a.txt"), "1\r\n2\r\n3\r\n");
 }
+
+#[test]
+fn a_clone_is_what_the_attributes_in_force_make_of_it() {
+    let files =
+        [("a.txt", "1\n$Id$\n"), ("dir/a.txt", "2\n$Id$\n"), ("dir/deep/run", "3\n"), ("b.bin", "4\r\n")];
+    for (place, attributes, is_changed) in [
+        ("", "", false),
+        (".gitattributes", "* text=auto\n*.bin binary\n", false),
+        ("dir/.gitattributes", "*.txt text eol=crlf\n", true),
+        ("dir/.gitattributes", "*.txt ident\n", true),
+        (".gitattributes", "* text=auto eol=crlf\n", true),
+        (".gitattributes", "[attr]dos text eol=crlf\ndir/*.txt dos\n", true),
+    ] {
+        let site = Site::with(&files);
+        if !place.is_empty() {
+            site.commit_elsewhere("seed", &[(place, attributes)]);
+        }
+        site.open("one");
+        git(site.dir.path(), &["clone", "--quiet", "remote.git", "as-git-does"]);
+        for (name, _) in files {
+            let ours = fs::read(site.path("one").join(name)).unwrap();
+            assert_eq!(
+                ours,
+                fs::read(site.path("as-git-does").join(name)).unwrap(),
+                "{name} with {attributes}"
+            );
+        }
+        assert_eq!(read(&site.path("one"), "dir/a.txt") != files[1].1, is_changed, "{attributes}");
+        assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "");
+        site.check(&["one"]);
+    }
+}
+
+#[test]
+fn a_remote_that_may_not_be_written_keeps_the_commit_here() {
+    use std::os::unix::fs::PermissionsExt as _;
+    if rustix::process::geteuid().is_root() {
+        return println!("SKIPPED: everything may be written by root, who runs this test");
+    }
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("one");
+    write(&site.path("one"), "b.txt", "b\n");
+    let closed = [site.remote().join("objects"), site.remote().join("refs/heads"), site.remote()];
+    let allow = |mode| {
+        closed.iter().for_each(|path| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap())
+    };
+    allow(0o555);
+    let error = backend.push(None).unwrap_err();
+    allow(0o755);
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    assert!(error.message().contains("may not write to the remote"), "{error:?}");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+}

@@ -3,6 +3,8 @@
 mod advertised;
 mod hooks;
 mod http;
+mod objects;
+mod packs;
 mod path;
 pub(crate) mod smart;
 mod ssh;
@@ -75,24 +77,26 @@ pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Tra
 pub(crate) struct Progress<'a> {
     context: &'a Context,
     operation: &'static str,
-    last: Option<(Instant, usize)>,
+    /// What is counted.
+    unit: &'static str,
+    last: Option<(Instant, u64)>,
 }
 
 impl<'a> Progress<'a> {
     const EVERY: Duration = Duration::from_millis(200);
 
-    pub(crate) const fn new(context: &'a Context, operation: &'static str) -> Self {
-        Self { context, operation, last: None }
+    pub(crate) const fn new(context: &'a Context, operation: &'static str, unit: &'static str) -> Self {
+        Self { context, operation, unit, last: None }
     }
 
-    /// So many of the objects are through; false if the host wants no more of it.
-    pub(crate) fn tell(&mut self, done: usize, total: usize) -> bool {
+    /// So many are through; false if the host wants no more of it.
+    pub(crate) fn tell(&mut self, done: u64, total: u64) -> bool {
         let due = self
             .last
             .is_none_or(|(at, told)| at.elapsed() >= Self::EVERY || (done == total && told != total));
         if due && total > 0 {
             self.last = Some((Instant::now(), done));
-            self.context.progress(self.operation, "objects", done as u64, Some(total as u64));
+            self.context.progress(self.operation, self.unit, done, Some(total));
         }
         !due || !self.context.is_cancelled()
     }

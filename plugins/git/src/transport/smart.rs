@@ -164,7 +164,7 @@ struct Said {
 
 impl<'a> Call<'a> {
     fn new(context: &'a Context, operation: &'static str, redact: &'a dyn Fn(&str) -> String) -> Self {
-        let progress = RefCell::new(Progress::new(context, operation));
+        let progress = RefCell::new(Progress::new(context, operation, "objects"));
         Self { operation, context, redact, failed: Failure::default(), said: RefCell::default(), progress }
     }
 
@@ -212,10 +212,12 @@ impl<'a> Call<'a> {
         let mut callbacks = RemoteCallbacks::new();
         callbacks
             .transfer_progress(|progress| {
-                self.progress.borrow_mut().tell(progress.received_objects(), progress.total_objects())
+                self.progress
+                    .borrow_mut()
+                    .tell(progress.received_objects() as u64, progress.total_objects() as u64)
             })
             .push_transfer_progress(|done, total, _| {
-                self.progress.borrow_mut().tell(done, total);
+                self.progress.borrow_mut().tell(done as u64, total as u64);
             })
             .sideband_progress(|text| {
                 let words = &mut self.said.borrow_mut().words;

@@ -66,7 +66,6 @@ impl SshServer {
             keys,
             auth_rejection_time: Duration::from_millis(1),
             auth_rejection_time_initial: Some(Duration::ZERO),
-            nodelay: true,
             ..Default::default()
         });
         let (root, user_key) = (root.to_owned(), PublicKey::from_openssh(user_key).unwrap());
@@ -75,6 +74,7 @@ impl SshServer {
         runtime.spawn(async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap(); // as sshd does it
                 let stream = stream.into_std().unwrap();
                 accepted.lock().unwrap().push(stream.try_clone().unwrap());
                 let mut stream = tokio::net::TcpStream::from_std(stream).unwrap();
