@@ -43,8 +43,12 @@ pub(crate) enum Verdict {
 impl KnownHosts {
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let content = fs::read(file).map_err(|error| {
-            let message = format!("wrong value for the key `known_hosts`: cannot read {}", file.display());
-            Error::new(ErrorKind::InvalidConnection, message).with("key", "known_hosts").caused_by(error)
+            let message =
+                format!("wrong value for the key `known_hosts`: cannot read {}: {error}", file.display());
+            Error::new(ErrorKind::InvalidConnection, message)
+                .with("key", "known_hosts")
+                .hint("name a file with the server's host key, as ~/.ssh/known_hosts has it")
+                .caused_by(error)
         })?;
         Ok(Self { file: file.to_owned(), lines: parse(&String::from_utf8_lossy(&content)) })
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{Config, ErrorCode, Repository, RepositoryInitOptions};
+use git2::{Config, ErrorCode, Oid, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::Before,
@@ -65,8 +65,18 @@ fn is_clone(path: &Path) -> Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(error) => return Err(error).context("look into `path`"),
     };
+    if ["HEAD", "objects", "refs"].iter().all(|name| path.join(name).exists()) {
+        let message = "a bare repository is where the working tree is to be; nothing was changed";
+        return Err(Error::new(ErrorKind::AlreadyExists, message)
+            .at(path.display())
+            .hint("name another `path`; a bare repository can be the `remote_url`"));
+    }
     for entry in entries {
         if entry.context("look into `path`")?.file_name() != NURSERY {
+            // Another one that made the clone may have been done meanwhile.
+            if path.join(".git").symlink_metadata().is_ok() {
+                return Ok(true);
+            }
             let message = "the directory is not empty and is no git repository; nothing was changed";
             return Err(Error::new(ErrorKind::AlreadyExists, message)
                 .at(path.display())
@@ -175,8 +185,8 @@ impl Repo {
             return Ok(());
         }
         let current = self.git.head().ok().and_then(|head| head.target());
-        let target = self.head()?.or(self.tracked()).or(current);
-        if target.is_some() && head.symbolic_target_bytes() != self.own_branch()?.as_deref() {
+        let known = self.head()?.or(self.tracked());
+        if known.or(current).is_some() && head.symbolic_target_bytes() != self.own_branch()?.as_deref() {
             return Err(self.elsewhere(&head));
         }
         if current.is_some() {
@@ -189,6 +199,11 @@ impl Repo {
                 )
             })?;
         }
+        let target = match known {
+            Some(known) => Some(known),
+            // The remote may have it since the clone was made.
+            None => self.fetch_branch()?.or(current),
+        };
         if let Some(target) = target.filter(|target| Some(*target) != current) {
             self.advance(current, target, Before::Clean)?;
         }
@@ -209,6 +224,16 @@ impl Repo {
         log::info!("the clone is now on the branch `{}`", self.settings.branch);
         self.git.set_head(&branch).context("switch to the branch")?;
         note_branch(self.git.path(), &branch)
+    }
+
+    /// Brings the connection's branch here, if the remote has it.
+    fn fetch_branch(&self) -> Result<Option<Oid>> {
+        let branch = self.settings.branch_ref();
+        let tip = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
+        if let Some(tip) = &tip {
+            self.remember(tip.id)?;
+        }
+        Ok(tip.map(|tip| tip.id))
     }
 
     /// So that a plain `git fetch` by hand brings the branch too.

@@ -89,7 +89,9 @@ impl Settings {
         }
         let author = git2::Signature::now(&options.author_name, &options.author_email);
         if author.is_err() || options.author_name.contains(['<', '>', '\n']) {
-            let key = if options.author_email.trim().is_empty() { "author_email" } else { "author_name" };
+            let is_name = options.author_name.contains(['<', '>', '\n'])
+                || git2::Signature::now(&options.author_name, "author@example.com").is_err();
+            let key = if is_name { "author_name" } else { "author_email" };
             return Err(invalid(key, "git cannot store this as an author", "leave out <, > and line breaks"));
         }
         if options.username.is_some() && in_url.username.is_some() && options.username != in_url.username {

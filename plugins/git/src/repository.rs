@@ -41,7 +41,11 @@ impl Repo {
         let nothing_above: [&Path; 0] = [];
         let git = Repository::open_ext(path, RepositoryOpenFlags::NO_SEARCH, nothing_above)
             .context("open the repository")
-            .map_err(|error| error.at(path.display()))?;
+            .map_err(|error| {
+                let hint =
+                    format!("`git -C {} status` may say more; a new `path` is cloned anew", path.display());
+                error.at(path.display()).hint(hint)
+            })?;
         if git.is_bare() {
             return Err(Error::new(ErrorKind::InvalidConnection, "this repository has no working tree")
                 .at(path.display())
@@ -153,13 +157,14 @@ impl Repo {
         Ok(commit == of || self.git.graph_descendant_of(of, commit).context("compare histories")?)
     }
 
-    /// How many commits `tip` has that `known` lacks.
+    /// How many commits `tip` has that `known` lacks, or else all branches of the remote that were seen.
     pub(crate) fn count_commits(&self, tip: Oid, known: Option<Oid>) -> Result<u64> {
         let count = || {
             let mut walk = self.git.revwalk()?;
             walk.push(tip)?;
-            if let Some(known) = known {
-                walk.hide(known)?;
+            match known {
+                Some(known) => walk.hide(known)?,
+                None => walk.hide_glob("refs/remotes/origin/*")?,
             }
             Ok::<_, git2::Error>(walk.count() as u64)
         };

@@ -124,8 +124,9 @@ impl Repo {
         if before.is_none() {
             new_branch::warn(&*self.transport, &self.git, &self.settings, &self.context, "is now published");
         }
+        let sent = self.count_commits(tip, before)?;
         self.remember(tip)?;
-        self.count_commits(tip, before)
+        Ok(sent)
     }
 
     fn report(&self, sent: u64, received: u64) -> Result<SyncReport> {

@@ -118,7 +118,7 @@ fn a_clone_that_somebody_put_on_another_branch_is_left_there() {
     // What the hint says works, both ways.
     let mut options = site.options("clone");
     options["branch"] = "feat2".into();
-    assert_eq!(open(options).unwrap().push(None).unwrap().sent, 2);
+    assert_eq!(open(options).unwrap().push(None).unwrap().sent, 1);
     assert!(open(site.options("clone")).is_err(), "it is still somebody else's checkout");
     git(&clone, &["switch", "--quiet", "main"]);
     assert_eq!(site.open("clone").sync(None).unwrap().sent, 0);
@@ -142,6 +142,55 @@ fn a_detached_head_keeps_its_commits() {
     }
     assert_eq!(read(&clone, "work.txt"), "work\n");
     assert_eq!(git(&clone, &["rev-parse", "HEAD"]), commit);
+}
+
+#[test]
+fn a_branch_that_came_to_the_remote_after_the_clone_was_made_is_checked_out() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    site.open("clone");
+    let seed = site.path("elsewhere-seed");
+    git(&seed, &["checkout", "--quiet", "--orphan", "devel"]);
+    write(&seed, "a.txt", "devel\n");
+    write(&seed, "only-devel.txt", "x\n");
+    git(&seed, &["add", "--all"]);
+    git(&seed, &["commit", "--quiet", "--message", "devel"]);
+    git(&seed, &["push", "--quiet", "origin", "devel"]);
+    let mut options = site.options("clone");
+    options["branch"] = "devel".into();
+    let backend = open(options).unwrap();
+    assert_eq!(read(&clone, "only-devel.txt"), "x\n");
+    assert_eq!(read(&clone, "a.txt"), "devel\n");
+    assert_eq!((backend.sync(None).unwrap().sent, backend.pull().unwrap().received), (0, 0));
+    write(&clone, "mine.txt", "mine\n");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+    assert_eq!(git(&clone, &["rev-list", "--count", "main"]).trim(), "1", "main is where it was");
+    site.check(&["clone"]);
+}
+
+#[test]
+fn a_new_branch_sends_only_what_the_remote_has_on_no_branch() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    site.commit_elsewhere("seed", &[("b.txt", "b\n")]);
+    site.open("clone");
+    let mut options = site.options("clone");
+    options["branch"] = "topic".into();
+    let backend = open(options).unwrap();
+    assert_eq!(backend.push(None).unwrap().sent, 0);
+    assert_eq!(git(&site.remote(), &["rev-parse", "topic"]), git(&site.remote(), &["rev-parse", "main"]));
+    write(&site.path("clone"), "c.txt", "c\n");
+    assert_eq!(backend.push(None).unwrap().sent, 1);
+}
+
+#[test]
+fn a_bare_repository_is_no_working_tree() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let mut options = site.options("clone");
+    options["path"] = site.remote().to_str().unwrap().into();
+    let error = open(options).err().unwrap();
+    assert!(error.message().contains("bare repository"), "{error:?}");
+    assert!(error.advice().unwrap().contains("remote_url"), "{error:?}");
+    site.check(&[]);
 }
 
 #[test]

@@ -40,9 +40,16 @@ impl PathTransport {
             let error = crate::errors::from_git("open the remote repository", error);
             // Not the kind for a path of the backend that is not there.
             let kind = if missing { ErrorKind::RemoteRefused } else { error.kind() };
-            Error::new(kind, error.message())
-                .with("remote", self.0.display())
-                .hint("check `remote_url`; `git init --bare` makes a repository there")
+            let hint = match self.0.exists() {
+                true => "check `remote_url`: what is there is no repository".to_owned(),
+                false => {
+                    format!(
+                        "check `remote_url`; `git init --bare {}` makes a repository there",
+                        self.0.display()
+                    )
+                }
+            };
+            Error::new(kind, error.message()).with("remote", self.0.display()).hint(hint)
         })
     }
 

@@ -69,7 +69,8 @@ pub(crate) fn transport_error(error: &reqwest::Error, to: &str, scrubber: &Scrub
     } else if tls {
         Error::new(ErrorKind::RemoteRefused, format!("{to} refused the TLS connection"))
     } else if error.is_connect() {
-        Error::new(ErrorKind::Network, format!("cannot connect to {to}"))
+        let why = causes.last().map(|cause| format!(": {cause}")).unwrap_or_default();
+        Error::new(ErrorKind::Network, format!("cannot connect to {to}{why}"))
             .hint("check the address and the network")
     } else {
         Error::new(ErrorKind::Network, format!("the connection to {to} broke off")).hint("try again later")

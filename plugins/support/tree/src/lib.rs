@@ -152,9 +152,10 @@ fn describe_root_error(error: std::io::Error, path: &Path) -> Error {
     let (message, hint) = match kind {
         ErrorKind::NotFound => ("the root directory does not exist", "make it, or let it be made on opening"),
         ErrorKind::NotADirectory => ("the root is no directory", "name a directory"),
-        ErrorKind::PermissionDenied => {
-            ("the root directory cannot be opened", "change its permissions, or run as a user who has them")
-        }
+        ErrorKind::PermissionDenied => (
+            "the root directory cannot be opened or made",
+            "change the permissions there, or run as a user who has them",
+        ),
         _ => ("the root directory cannot be opened", "look at the cause, and at the directory"),
     };
     Error::new(kind, message).at(path.display()).hint(hint).caused_by(error)

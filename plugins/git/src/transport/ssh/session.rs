@@ -31,7 +31,7 @@ pub(super) async fn log_in(ssh: &Ssh) -> Result<Session> {
     let known = Arc::new(KnownHosts::read(&ssh.known_hosts)?);
     let key = key::load(&ssh.key, ssh.passphrase.as_ref())?;
     let tcp = TcpStream::connect((ssh.address.host.as_str(), ssh.address.port)).await.map_err(|error| {
-        let message = format!("cannot connect to {}", ssh.place());
+        let message = format!("cannot connect to {}: {error}", ssh.place());
         Error::new(ErrorKind::Network, message).hint("check the address and the network").caused_by(error)
     })?;
     // The protocol asks and waits: held back until the last packet is acknowledged, each question takes 40 ms longer. (The
