@@ -1,9 +1,14 @@
 //! What brings the working tree from one state to another, planned so that a crash at any point can be made up for.
 
-use std::{collections::BTreeSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt};
+use std::{
+    collections::{BTreeSet, HashSet},
+    ffi::OsStr,
+    fs,
+    os::unix::ffi::OsStrExt,
+};
 
 use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{DiffOptions, FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree};
+use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, TreeEntry};
 use rustix::fs::Stat;
 
 use crate::{
@@ -12,6 +17,9 @@ use crate::{
     repository::Repo,
     worktree::{Found, Look},
 };
+
+/// Linux's `PATH_MAX` less its NUL.
+const MAX_PATH: usize = 4095;
 
 /// A path whose content is to change.
 #[derive(Debug)]
@@ -58,20 +66,58 @@ pub(crate) struct Plan {
 impl Repo {
     /// What leads from one tree to another; `None` is the empty tree.
     pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
-        let mut options = DiffOptions::new();
-        options.include_typechange(true);
-        let diff =
-            self.git.diff_tree_to_tree(from, Some(to), Some(&mut options)).context("compare two trees")?;
-        let entry = |file: git2::DiffFile<'_>| {
-            let id = Some(file.id()).filter(|id| !id.is_zero())?;
-            Some(Entry { id, mode: u32::from(file.mode()) })
+        let mut changes = Vec::new();
+        self.add_changes(from, Some(to), b"", &mut changes)?;
+        Ok(changes)
+    }
+
+    /// What leads from one directory to another, of which one may be missing.
+    fn add_changes(
+        &self,
+        old: Option<&Tree<'_>>,
+        new: Option<&Tree<'_>>,
+        prefix: &[u8],
+        changes: &mut Vec<Change>,
+    ) -> Result<()> {
+        self.context.check_cancelled()?;
+        let tree = |entry: Option<&TreeEntry<'_>>| {
+            let id = entry.filter(|entry| is_tree(entry)).map(TreeEntry::id);
+            id.map(|id| self.git.find_tree(id)).transpose().context("read a tree")
         };
-        let change = |delta: git2::DiffDelta<'_>| {
-            let path = delta.new_file().path_bytes().or(delta.old_file().path_bytes())?.to_vec();
-            let (old, new) = (entry(delta.old_file()), entry(delta.new_file()));
-            Some(Change { path, old, new, content: None })
+        let mut compare = |name: &[u8], old: Option<&TreeEntry<'_>>, new: Option<&TreeEntry<'_>>| {
+            let entry = |entry: &&TreeEntry<'_>| Entry { id: entry.id(), mode: entry.filemode() as u32 };
+            if old.as_ref().map(entry) == new.as_ref().map(entry) {
+                return Ok(());
+            }
+            let path = [prefix, name].concat();
+            if path.len() > MAX_PATH {
+                return Err(Error::new(ErrorKind::Integrity, "the remote has a path that is too long")
+                    .at(String::from_utf8_lossy(&path))
+                    .hint("no system call takes it"));
+            }
+            let leaf =
+                |found: Option<&TreeEntry<'_>>| found.filter(|found| !is_tree(found)).as_ref().map(entry);
+            let change = Change { path, old: leaf(old), new: leaf(new), content: None };
+            let below = [&*change.path, b"/"].concat();
+            if change.old.is_some() || change.new.is_some() {
+                changes.push(change);
+            }
+            let (old, new) = (tree(old)?, tree(new)?);
+            match old.is_some() || new.is_some() {
+                true => self.add_changes(old.as_ref(), new.as_ref(), &below, changes),
+                false => Ok(()),
+            }
         };
-        Ok(diff.deltas().filter_map(change).collect())
+        let find = |tree: Option<&Tree<'_>>, name: &[u8]| tree?.get_name_bytes(name).map(|e| e.to_owned());
+        for entry in new.iter().flat_map(|tree| tree.iter()) {
+            compare(entry.name_bytes(), find(old, entry.name_bytes()).as_ref(), Some(&entry))?;
+        }
+        for entry in old.iter().flat_map(|tree| tree.iter()) {
+            if find(new, entry.name_bytes()).is_none() {
+                compare(entry.name_bytes(), Some(&entry), None)?;
+            }
+        }
+        Ok(())
     }
 
     /// Looks whether changes can be made without running over anything. Changes nothing itself.
@@ -92,6 +138,7 @@ impl Repo {
                 .at(String::from_utf8_lossy(&change.path))
                 .hint("do not trust this remote"));
         }
+        refuse_doubled(&changes)?;
         match before {
             Before::Clean => self.plan_for_clean(changes),
             Before::Interrupted => self.plan_for_interrupted(changes),
@@ -232,6 +279,29 @@ impl Repo {
                 leaves.into_iter().find(|leaf| !removed.contains(&**leaf))
             }
         })
+    }
+}
+
+fn is_tree(entry: &TreeEntry<'_>) -> bool {
+    entry.filemode() == i32::from(FileMode::Tree)
+}
+
+/// Refuses a tree that has two files of one name, or a file where another one needs a directory: git makes none such. What
+/// is written for the one would be written through the other.
+fn refuse_doubled(changes: &[Change]) -> Result<()> {
+    let mut files = HashSet::new();
+    let new = || changes.iter().filter(|change| change.new.is_some()).map(|change| &*change.path);
+    let doubled = new().find(|path| !files.insert(*path)).or_else(|| {
+        new().find(|path| {
+            let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+            slashes.map(|(at, _)| &path[..at]).any(|parent| files.contains(parent))
+        })
+    });
+    match doubled {
+        None => Ok(()),
+        Some(path) => Err(Error::new(ErrorKind::Integrity, "the remote has two files of one name")
+            .at(String::from_utf8_lossy(path))
+            .hint("do not trust this remote")),
     }
 }
 

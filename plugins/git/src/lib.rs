@@ -75,9 +75,10 @@
 //!
 //! # Safety
 //!
-//! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename, or with a
-//! directory that is new. What is under way is written down first, inside `.git`, and finished by the next operation if the
-//! process is killed. As with git itself, a power failure can take back the last seconds.
+//! One operation at a time holds the clone, across processes. Files are brought into the tree each by one rename. What is
+//! under way is written down first, inside `.git`, and finished by the next operation if the process is killed. As with
+//! git itself, a power failure can take back the last seconds. Of a remote's names and links nothing is believed: whatever
+//! they say, files are written into the working tree alone.
 //!
 //! A remote that is a path gets a file `f9.lock`, by which pushes of f9 wait for each other. It stays there, and is empty
 //! while nobody pushes.

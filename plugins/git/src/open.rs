@@ -209,7 +209,6 @@ impl Repo {
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
-            self.fetch_by_hand(&branch)?;
             set_upstream(&mut self.git.config().context("configure the clone")?, &self.settings.branch)?;
             if self.tracked().is_none() {
                 new_branch::warn(
@@ -220,6 +219,9 @@ impl Repo {
                     "is published by the next push",
                 );
             }
+        }
+        if self.tracked().is_some() {
+            self.fetch_by_hand()?;
         }
         log::info!("the clone is now on the branch `{}`", self.settings.branch);
         self.git.set_head(&branch).context("switch to the branch")?;
@@ -236,10 +238,11 @@ impl Repo {
         Ok(tip.map(|tip| tip.id))
     }
 
-    /// So that a plain `git fetch` by hand brings the branch too.
-    fn fetch_by_hand(&self, branch: &str) -> Result<()> {
+    /// So that a plain `git fetch` by hand brings the branch too. While the remote does not have it, `git fetch` would fail.
+    pub(crate) fn fetch_by_hand(&self) -> Result<()> {
+        let branch = self.settings.branch_ref();
         let origin = self.git.find_remote("origin").context("configure the clone")?;
-        if origin.refspecs().any(|refspec| refspec.src_matches(branch)) {
+        if origin.refspecs().any(|refspec| refspec.src_matches(&branch)) {
             return Ok(());
         }
         let name = &self.settings.branch;

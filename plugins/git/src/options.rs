@@ -84,7 +84,9 @@ impl Settings {
         if options.timeout == 0 {
             return Err(invalid("timeout", "0 seconds is no time at all", "allow at least 1"));
         }
-        if !git2::Reference::is_valid_name(&format!("refs/heads/{}", options.branch)) {
+        let is_branch = git2::Reference::is_valid_name(&format!("refs/heads/{}", options.branch));
+        // git itself takes no such names for branches.
+        if !is_branch || options.branch == "HEAD" || options.branch.starts_with('-') {
             return Err(invalid("branch", "this is no name for a branch", "see git-check-ref-format(1)"));
         }
         let author = git2::Signature::now(&options.author_name, &options.author_email);

@@ -1,19 +1,13 @@
 //! The files of a checkout: written where nobody sees them, and moved to where they belong when they are whole.
 
-use std::{
-    ffi::OsStr,
-    fs,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
 
 use f9_plugin_api::Result;
-use git2::{FileMode, IndexEntry, Oid, Tree, build::CheckoutBuilder};
+use git2::{FileMode, Index, IndexEntry, Oid, Repository, Tree, build::CheckoutBuilder};
 
 use crate::{
-    checkout::{Change, Entry, Plan, index_entry},
+    checkout::{Change, Plan, index_entry},
     errors::Context as _,
-    index_file::Tracked,
     repository::Repo,
     worktree::{Found, Spool},
 };
@@ -23,6 +17,9 @@ const REPORT_EVERY: usize = 500;
 
 /// With fewer changes than this, libgit2 is asked for the attributes of each.
 const WORTH_A_LOOK: usize = 50;
+
+/// An attributes file: its path and content.
+type Attributes = (Vec<u8>, Oid);
 
 impl Repo {
     /// Makes the changes that lead from `old` (none: the empty tree) to `new`, and returns what the index is to know of the
@@ -38,15 +35,17 @@ impl Repo {
         for change in to_do().filter(|change| change.new.is_none()) {
             self.worktree.remove(&change.path)?;
         }
+        let added: Vec<_> = to_do().filter(|change| change.new.is_some()).collect();
         if self.stores_files_as_they_are(old, &plan.changes)? {
-            let added: Vec<_> = to_do().filter(|change| change.new.is_some()).collect();
-            self.place(&added, |spool| self.spool_blobs(&added, spool))?;
+            self.place(&added, None)?;
         } else {
             // Attributes next: they say how the other files are written.
             let (attributes, others): (Vec<_>, Vec<_>) =
-                to_do().filter(|change| change.new.is_some()).partition(|change| is_attributes(&change.path));
+                added.into_iter().partition(|change| is_attributes(&change.path));
+            let git = self.with_attributes_of(new, &plan.changes)?;
+            let git = git.as_ref().unwrap_or(&self.git);
             for changes in [attributes, others] {
-                self.place(&changes, |spool| self.spool_filtered(&changes, new, spool))?;
+                self.place(&changes, Some((git, new.id())))?;
             }
         }
         self.stat_all(plan)
@@ -56,13 +55,16 @@ impl Repo {
     /// and where it is worth a look through the index.
     fn stores_files_as_they_are(&self, old: Option<&Tree<'_>>, changes: &[Change]) -> Result<bool> {
         let Some(known) = self.known_attributes(old, changes)? else { return Ok(false) };
+        if self.has_other_attributes(&known, changes)? {
+            return Ok(false);
+        }
         let config =
             self.git.config().and_then(|mut config| config.snapshot()).context("read the configuration")?;
         let is_set = |name: &str| config.get_entry(name).is_ok();
         if ["core.autocrlf", "core.eol", "core.attributesfile", "core.symlinks"].into_iter().any(is_set) {
             return Ok(false);
         }
-        match fs::read(self.git.path().join("info/attributes")) {
+        match fs::read(self.git.commondir().join("info/attributes")) {
             Ok(attributes) if may_change_content(&attributes) => return Ok(false),
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 return Err(error).context("read the attributes of the clone");
@@ -71,7 +73,7 @@ impl Repo {
         }
         let new = changes.iter().filter(|change| is_attributes(&change.path));
         let new = new.filter_map(|change| Some(change.new.filter(|new| !new.is_submodule())?.id));
-        for id in known.into_iter().chain(new) {
+        for id in known.into_iter().map(|(_, id)| id).chain(new) {
             let blob = self.git.find_blob(id).context("read an object")?;
             if may_change_content(blob.content()) {
                 return Ok(false);
@@ -81,7 +83,11 @@ impl Repo {
     }
 
     /// The attributes files that are there before the changes; `None` if that is not known.
-    fn known_attributes(&self, old: Option<&Tree<'_>>, changes: &[Change]) -> Result<Option<Vec<Oid>>> {
+    fn known_attributes(
+        &self,
+        old: Option<&Tree<'_>>,
+        changes: &[Change],
+    ) -> Result<Option<Vec<Attributes>>> {
         let Some(old) = old else { return Ok(Some(Vec::new())) };
         if changes.len() < WORTH_A_LOOK {
             return Ok(None);
@@ -90,72 +96,110 @@ impl Repo {
             return Ok(None);
         };
         let tracked = (0..index.len()).map(|position| index.get(position));
-        Ok(tracked.filter(|tracked| is_attributes(tracked.path())).map(Tracked::id).collect())
+        let attributes = tracked.filter(|tracked| is_attributes(tracked.path()));
+        Ok(attributes.map(|tracked| Some((tracked.path().to_vec(), tracked.id()?))).collect())
     }
 
-    /// Has `write` fill the spool, and moves everything to where it belongs.
-    fn place(&self, changes: &[&Change], write: impl FnOnce(&Spool) -> Result<()>) -> Result<()> {
+    /// Whether there are attributes files that git does not know, where they are about files that change.
+    fn has_other_attributes(&self, known: &[Attributes], changes: &[Change]) -> Result<bool> {
+        let mut look = self.worktree.look();
+        let mut seen: HashSet<&[u8]> = HashSet::new();
+        for change in changes {
+            let ends =
+                change.path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
+            for end in ends.chain([0]) {
+                let directory = &change.path[..end];
+                if !seen.insert(directory) {
+                    continue;
+                }
+                let attributes = [directory, b".gitattributes"].concat();
+                if !known.iter().any(|(path, _)| *path == attributes)
+                    && matches!(look.find(&attributes)?, Found::Leaf(_))
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// libgit2 asks the index for attributes, too, which has the old ones: where these change, a repository whose index is that
+    /// of the new tree.
+    fn with_attributes_of(&self, new: &Tree<'_>, changes: &[Change]) -> Result<Option<Repository>> {
+        if !changes.iter().any(|change| is_attributes(&change.path)) {
+            return Ok(None);
+        }
+        let open = || {
+            let git = Repository::open(self.git.path())?;
+            let mut index = Index::new()?;
+            index.read_tree(&git.find_tree(new.id())?)?;
+            git.set_index(&mut index)?;
+            Ok::<_, git2::Error>(git)
+        };
+        open().context("read the new attributes").map(Some)
+    }
+
+    /// Writes the files into the spool and moves them to where they belong: as they are stored, or filtered by libgit2.
+    fn place(&self, changes: &[&Change], filters: Option<(&Repository, Oid)>) -> Result<()> {
         if changes.is_empty() {
             return Ok(());
         }
         let spool = self.worktree.spool()?;
-        write(&spool)?;
+        if let Some((git, tree)) = filters {
+            self.spool_filtered(changes, git, tree, &spool)?;
+        }
+        let root = spool.open()?;
+        let mut mover = self.worktree.mover();
         for (number, change) in changes.iter().enumerate() {
             let Some(new) = change.new else { continue };
             if new.is_submodule() {
                 self.worktree.make_directory(&change.path)?;
-            } else if let Some(content) = &change.content {
-                let file = spool.content(number);
-                write_file(&file, content, new.mode)?;
-                self.worktree.place(&file, &change.path)?;
+                continue;
             }
-        }
-        self.worktree.place_all(&spool.files())
-    }
-
-    /// Writes blobs as they are.
-    fn spool_blobs(&self, changes: &[&Change], spool: &Spool) -> Result<()> {
-        let mut directory = PathBuf::new();
-        for (done, (change, new)) in from_tree(changes).enumerate() {
+            // libgit2 leaves out what HEAD has as something else: a directory, or a link for a file.
+            if filters.is_some()
+                && change.content.is_none()
+                && let Some(directory) = spool.directory_of(&change.path)?
+            {
+                mover.place(&directory, name_of(&change.path), &change.path)?;
+                continue;
+            }
             self.context.check_cancelled()?;
-            self.report_files(done, changes.len());
-            let file = spool.file(&change.path);
-            if let Some(parent) = file.parent().filter(|parent| *parent != directory) {
-                fs::create_dir_all(parent).context("make a directory in the spool")?;
-                directory = parent.to_owned();
+            self.report_files(number, changes.len());
+            let file = spool.content(number);
+            match &change.content {
+                Some(content) => write_file(&file, content, new.mode)?,
+                None => {
+                    let blob = self.git.find_blob(new.id).context("read an object")?;
+                    write_file(&file, blob.content(), new.mode)?;
+                }
             }
-            let blob = self.git.find_blob(new.id).context("read an object")?;
-            write_file(&file, blob.content(), new.mode)?;
+            mover.place(&root, OsStr::new(&number.to_string()), &change.path)?;
         }
         Ok(())
     }
 
     /// Has libgit2 write them, with its filters, modes and links.
-    fn spool_filtered(&self, changes: &[&Change], tree: &Tree<'_>, spool: &Spool) -> Result<()> {
+    fn spool_filtered(&self, changes: &[&Change], git: &Repository, tree: Oid, spool: &Spool) -> Result<()> {
         let mut options = CheckoutBuilder::new();
         options.force().update_index(false).disable_pathspec_match(true).target_dir(&spool.files());
         let mut total = 0;
-        for (change, _) in from_tree(changes) {
-            options.path(&*change.path);
-            total += 1;
+        for change in changes.iter().filter(|change| change.content.is_none()) {
+            if change.new.is_some_and(|new| !new.is_submodule()) {
+                options.path(&*change.path);
+                total += 1;
+            }
         }
+        // An index that is only in memory cannot be read again.
+        options.refresh(std::ptr::eq(git, &raw const self.git));
         // Without any path, libgit2 would write all.
         if total == 0 {
             return Ok(());
         }
         options.progress(move |_, done, _| self.report_files(done, total));
-        let checkout = self.git.checkout_tree(tree.as_object(), Some(&mut options));
-        checkout.context("write the remote's files")?;
-        for (change, new) in from_tree(changes) {
-            let file = spool.file(&change.path);
-            // libgit2 leaves out what HEAD has as something else: a directory, or a link for a file.
-            if file.symlink_metadata().is_err() {
-                let blob = self.git.find_blob(new.id).context("read an object")?;
-                file.parent().map_or(Ok(()), fs::create_dir_all).context("make a directory in the spool")?;
-                write_file(&file, blob.content(), new.mode)?;
-            }
-        }
-        Ok(())
+        let tree = git.find_tree(tree).context("read a tree")?;
+        let checkout = git.checkout_tree(tree.as_object(), Some(&mut options));
+        checkout.context("write the remote's files")
     }
 
     fn report_files(&self, done: usize, total: usize) {
@@ -181,10 +225,8 @@ impl Repo {
     }
 }
 
-/// The files and links whose content is that of the tree.
-fn from_tree<'a>(changes: &'a [&Change]) -> impl Iterator<Item = (&'a Change, Entry)> {
-    let new = |change: &&'a Change| Some((*change, change.new.filter(|new| !new.is_submodule())?));
-    changes.iter().copied().filter(|change| change.content.is_none()).filter_map(move |change| new(&change))
+fn name_of(path: &[u8]) -> &OsStr {
+    OsStr::from_bytes(path.rsplit(|&byte| byte == b'/').next().unwrap_or(path))
 }
 
 fn is_attributes(path: &[u8]) -> bool {

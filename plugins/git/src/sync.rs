@@ -126,6 +126,9 @@ impl Repo {
         }
         let sent = self.count_commits(tip, before)?;
         self.remember(tip)?;
+        if before.is_none() {
+            self.fetch_by_hand()?;
+        }
         Ok(sent)
     }
 

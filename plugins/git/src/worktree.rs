@@ -35,6 +35,12 @@ pub(crate) struct Look<'w> {
     directory: Option<(Vec<u8>, Option<OwnedFd>)>,
 }
 
+/// Puts one file after the other into the working tree, as quickly as [`Look`] looks.
+pub(crate) struct Mover<'w> {
+    worktree: &'w Worktree,
+    directory: Option<(Vec<u8>, OwnedFd)>,
+}
+
 /// What is at a path of the working tree, without following links.
 pub(crate) enum Found {
     Nothing,
@@ -96,6 +102,11 @@ impl Worktree {
         find_in(&directory, name)
     }
 
+    /// To put many files there.
+    pub(crate) const fn mover(&self) -> Mover<'_> {
+        Mover { worktree: self, directory: None }
+    }
+
     /// To look at many paths.
     pub(crate) const fn look(&self) -> Look<'_> {
         Look { worktree: self, directory: None }
@@ -147,58 +158,6 @@ impl Worktree {
             }
         }
         Ok(found)
-    }
-
-    /// Moves a file or link out of the spool to `path`, over whatever file or link is there.
-    pub(crate) fn place(&self, spooled: &Path, path: &[u8]) -> Result<()> {
-        let (parents, name) = split(path);
-        let name = OsStr::from_bytes(name);
-        let directory = self.make_directories(parents)?;
-        let place = || rustix::fs::renameat(rustix::fs::CWD, spooled, &directory, name);
-        let placed = match place() {
-            // Directories that are empty but for other such directories are nothing to git.
-            Err(Errno::ISDIR) => {
-                self.remove_empty_directories(path);
-                place()
-            }
-            other => other,
-        };
-        placed
-            .context("put a file into the working tree")
-            .map_err(|error| error.at(String::from_utf8_lossy(path)))
-    }
-
-    /// Moves everything in a directory of the spool to where it belongs, over whatever files and links are there. A directory
-    /// that is new comes in one step, with all that is in it.
-    pub(crate) fn place_all(&self, spooled: &Path) -> Result<()> {
-        let mut open = vec![Vec::new()];
-        while let Some(path) = open.pop() {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let from = rustix::fs::open(spooled.join(OsStr::from_bytes(&path)), flags, Mode::empty());
-            let from = from.context("open the spool directory")?;
-            let to = self.make_directories(&path)?;
-            for name in names(&from).context("read the spool directory")? {
-                let below = if path.is_empty() { name.clone() } else { [&*path, b"/", &*name].concat() };
-                let name = OsStr::from_bytes(&name);
-                let place = || rustix::fs::renameat(&from, name, &to, name);
-                let placed = match place() {
-                    // A directory is there already, and not empty: what is new goes into it.
-                    Err(Errno::NOTEMPTY | Errno::EXIST) => {
-                        open.push(below);
-                        continue;
-                    }
-                    Err(Errno::ISDIR) => {
-                        self.remove_empty_directories(&below);
-                        place()
-                    }
-                    other => other,
-                };
-                placed
-                    .context("put a file into the working tree")
-                    .map_err(|error| error.at(String::from_utf8_lossy(&below)))?;
-            }
-        }
-        Ok(())
     }
 
     /// Removes the file or link at `path`, and the directories that are empty without it.
@@ -263,15 +222,7 @@ impl Worktree {
     }
 
     fn open_directories(&self, path: &[u8]) -> Result<Option<OwnedFd>> {
-        let mut directory = self.root()?;
-        for segment in segments(path) {
-            directory = match open_directory(&directory, segment) {
-                Ok(next) => next,
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-                Err(error) => return Err(error).context("look into the working tree"),
-            };
-        }
-        Ok(Some(directory))
+        open_directories(&self.root_fd, path)
     }
 }
 
@@ -290,15 +241,52 @@ impl Look<'_> {
     }
 }
 
+impl Mover<'_> {
+    /// Moves the file or link `name` of the directory `from` to `path`, over whatever file or link is there.
+    pub(crate) fn place(&mut self, from: &OwnedFd, name: &OsStr, path: &[u8]) -> Result<()> {
+        let (parents, new_name) = split(path);
+        let directory = match &self.directory {
+            Some((open, directory)) if open == parents => directory,
+            _ => {
+                let directory = self.worktree.make_directories(parents)?;
+                &self.directory.insert((parents.to_vec(), directory)).1
+            }
+        };
+        let place = || rustix::fs::renameat(from, name, directory, OsStr::from_bytes(new_name));
+        let placed = match place() {
+            // Directories that are empty but for other such directories are nothing to git.
+            Err(Errno::ISDIR) => {
+                self.worktree.remove_empty_directories(path);
+                place()
+            }
+            other => other,
+        };
+        placed
+            .context("put a file into the working tree")
+            .map_err(|error| error.at(String::from_utf8_lossy(path)))
+    }
+}
+
 impl Spool {
+    /// The spool itself, for files that are known by a number.
+    pub(crate) fn open(&self) -> Result<OwnedFd> {
+        open_root(&self.0)
+    }
+
+    /// The directory in it that has the file or link for `path` under its own name, if it is there. Nothing on the way is
+    /// followed: what is in it may be a link that somebody else made.
+    pub(crate) fn directory_of(&self, path: &[u8]) -> Result<Option<OwnedFd>> {
+        let (parents, name) = split(path);
+        let Some(directory) = open_directories(&open_root(&self.files())?, parents)? else { return Ok(None) };
+        Ok(match find_in(&directory, name)? {
+            Found::Leaf(_) => Some(directory),
+            _ => None,
+        })
+    }
+
     /// The directory for files under their own paths.
     pub(crate) fn files(&self) -> PathBuf {
         self.0.join("files")
-    }
-
-    /// Where the spool has what is to be at `path`.
-    pub(crate) fn file(&self, path: &[u8]) -> PathBuf {
-        self.files().join(OsStr::from_bytes(path))
     }
 
     /// A place for content that has no path yet.
@@ -321,6 +309,24 @@ fn find_in(directory: &OwnedFd, name: &[u8]) -> Result<Found> {
         Err(Errno::NOENT) => Ok(Found::Nothing),
         Err(error) => Err(error).context("look into the working tree"),
     }
+}
+
+fn open_root(directory: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::open(directory, flags, Mode::empty()).context("open the spool directory")
+}
+
+/// The directory at `path` below `root`, if it is there and no link is on the way.
+fn open_directories(root: &OwnedFd, path: &[u8]) -> Result<Option<OwnedFd>> {
+    let mut directory = root.try_clone().context("open a directory")?;
+    for segment in segments(path) {
+        directory = match open_directory(&directory, segment) {
+            Ok(next) => next,
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+            Err(error) => return Err(error).context("look into the working tree"),
+        };
+    }
+    Ok(Some(directory))
 }
 
 fn open_directory(parent: &OwnedFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {

@@ -136,6 +136,89 @@ fn a_remote_with_names_that_climb_is_refused() {
     assert!(!std::path::Path::new("/escaped").exists());
 }
 
+#[test]
+fn nothing_is_written_through_a_link_that_comes_with_it() {
+    let many: Vec<_> = (0..60).map(|number| format!("n{number:02}")).collect();
+    for (attributes, count) in [("", 0), ("", 60), ("*.txt ident\n", 0), ("*.txt ident\n", 60)] {
+        let mut files = vec![("a.txt", "a\n")];
+        files.extend(Some((".gitattributes", attributes)).filter(|_| !attributes.is_empty()));
+        let site = Site::with(&files);
+        let backend = site.open("one");
+        let remote = site.remote();
+        let parse = |name: &str| git(&remote, &["rev-parse", name]).trim().to_owned();
+        let (head, blob) = (parse("main"), parse("main:a.txt"));
+        let outside = site.path("outside");
+        std::fs::create_dir(&outside).unwrap();
+        let tree = |entries: &[(&str, &str, &str)]| {
+            let mut bytes = Vec::new();
+            for (mode, name, id) in entries {
+                bytes.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+                bytes.extend_from_slice(git2::Oid::from_str(id).unwrap().as_bytes());
+            }
+            ask(&remote, &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes)
+        };
+        let evil = tree(&[("100755", "post-checkout", &blob)]);
+        for target in [outside.to_str().unwrap(), "../../../hooks", "../outside", "."] {
+            let link = ask(&remote, &["hash-object", "-w", "--stdin"], target.as_bytes());
+            for second in
+                [("40000", "a", &*evil), ("100755", "a/post-checkout", &*blob), ("40000", "a/b", &*evil)]
+            {
+                let mut entries = vec![("120000", "a", &*link), second, ("100644", "a.txt", &*blob)];
+                entries.extend(many.iter().take(count).map(|name| ("100644", &**name, &*blob)));
+                let root = tree(&entries);
+                let commit = git(&remote, &["commit-tree", &root, "-p", &head, "-m", "hostile"]);
+                git(&remote, &["update-ref", "refs/heads/main", commit.trim()]);
+                assert_eq!(backend.pull().unwrap_err().kind(), f9_plugin_api::ErrorKind::Integrity);
+                assert!(super::support::open(site.options("fresh")).is_err());
+                for place in ["outside/post-checkout", "outside/b", "one/a", "fresh/a"] {
+                    assert!(site.path(place).symlink_metadata().is_err(), "{second:?} {target}: {place}");
+                }
+                for clone in ["one", "fresh"] {
+                    assert!(
+                        !site.path(clone).join(".git/hooks/post-checkout").exists(),
+                        "{second:?} {target}"
+                    );
+                }
+                std::fs::remove_dir_all(site.path("fresh")).unwrap();
+                git(&remote, &["update-ref", "refs/heads/main", &head]);
+            }
+        }
+    }
+}
+
+#[test]
+fn modes_that_git_no_longer_writes_are_those_it_takes_them_for() {
+    let site = Site::with(&[("a.txt", "a\n"), ("run", "run\n")]);
+    let one = site.open("one");
+    let remote = site.remote();
+    let parse = |name: &str| git(&remote, &["rev-parse", name]).trim().to_owned();
+    let (head, blob) = (parse("main"), parse("main:a.txt"));
+    for (mode, canonical) in
+        [("100664", 0o100_644), ("100640", 0o100_644), ("100775", 0o100_755), ("100711", 0o100_755)]
+    {
+        let mut bytes = Vec::new();
+        for (mode, name) in [("100644", "a.txt"), (mode, "odd")] {
+            bytes.extend_from_slice(format!("{mode} {name}\0").as_bytes());
+            bytes.extend_from_slice(git2::Oid::from_str(&blob).unwrap().as_bytes());
+        }
+        let root = ask(&remote, &["hash-object", "-t", "tree", "-w", "--literally", "--stdin"], &bytes);
+        let commit = git(&remote, &["commit-tree", &root, "-p", &head, "-m", "old"]);
+        git(&remote, &["update-ref", "refs/heads/main", commit.trim()]);
+        assert_eq!(one.pull().unwrap().received, 1, "{mode}");
+        let fresh = site.open(&format!("fresh{mode}"));
+        for clone in ["one".to_owned(), format!("fresh{mode}")] {
+            let metadata = std::fs::metadata(site.path(&clone).join("odd")).unwrap();
+            let is_executable = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o100 != 0;
+            assert_eq!(is_executable, canonical == 0o100_755, "{mode}");
+            assert_eq!(git(&site.path(&clone), &["status", "--porcelain"]), "", "{mode}");
+        }
+        fresh.sync(None).unwrap();
+        git(&site.path("one"), &["reset", "--quiet", "--hard", &head]);
+        git(&remote, &["update-ref", "refs/heads/main", &head]);
+        git(&site.path("one"), &["update-ref", "refs/remotes/origin/main", &head]);
+    }
+}
+
 fn make_tree(repository: &std::path::Path, entries: &str) -> String {
     ask(repository, &["mktree"], entries.as_bytes())
 }

@@ -138,3 +138,29 @@ fn a_damaged_pack_is_not_taken_and_leaves_no_clone() {
     assert_ne!(names(&packs(&site.path("one"))), names(&packs(&site.remote())));
     git(&site.path("one"), &["fsck", "--strict"]);
 }
+
+#[test]
+fn a_pack_of_any_length_is_not_copied_before_it_is_known() {
+    let site = packed();
+    let pack = packs(&site.remote()).remove(0);
+    let mut long = fs::read(&pack).unwrap();
+    fs::remove_file(&pack).unwrap();
+    long.resize(long.len() + 4096, 0);
+    fs::write(&pack, long).unwrap();
+    fs::OpenOptions::new().write(true).open(&pack).unwrap().set_len(1 << 44).unwrap();
+    assert!(open(site.options("one")).is_err());
+    assert!(!site.path("one").exists());
+}
+
+#[test]
+fn a_shallow_remote_is_refused() {
+    let site = packed();
+    site.commit_elsewhere("seed", &[("b.txt", "b\n")]);
+    let url = format!("file://{}", site.remote().display());
+    git(site.dir.path(), &["clone", "--quiet", "--bare", "--depth", "1", &url, "shallow.git"]);
+    let mut options = site.options("one");
+    options["remote_url"] = site.path("shallow.git").to_str().unwrap().into();
+    let error = open(options).err().unwrap();
+    assert!(error.advice().unwrap().contains("fetch --unshallow"), "{error:?}");
+    assert!(!site.path("one").exists());
+}

@@ -367,3 +367,42 @@ fn a_remote_that_may_not_be_written_keeps_the_commit_here() {
     assert_eq!(backend.push(None).unwrap().sent, 1);
     assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
 }
+
+#[test]
+fn a_pull_writes_files_as_the_attributes_it_brings_have_it() {
+    let dos = "*.txt text eol=crlf\n";
+    for (before, after) in
+        [(dos, ""), ("", dos), (dos, "*.txt text\n"), ("*.txt text\n", dos), (dos, "*.bin binary\n")]
+    {
+        for count in [1, 120] {
+            let site = Site::with(&[("keep.bin", "k\n")]);
+            if !before.is_empty() {
+                site.commit_elsewhere("seed", &[(".gitattributes", before)]);
+            }
+            let backend = site.open("one");
+            let names: Vec<_> = (0..count).map(|number| format!("dir/{number}.txt")).collect();
+            let mut files: Vec<_> = names.iter().map(|name| (&**name, "1\n2\n")).collect();
+            files.push((".gitattributes", after));
+            site.commit_elsewhere("seed", &files);
+            backend.pull().unwrap();
+            git(site.dir.path(), &["clone", "--quiet", "remote.git", "as-git-does"]);
+            let at = |clone: &str| fs::read(site.path(clone).join("dir/0.txt")).unwrap();
+            assert_eq!(at("one"), at("as-git-does"), "{count}: {before:?} to {after:?}");
+            assert_eq!(git(&site.path("one"), &["status", "--porcelain"]), "", "{before:?} to {after:?}");
+        }
+    }
+}
+
+#[test]
+fn attributes_that_git_does_not_know_are_heeded() {
+    let names: Vec<_> = (0..120).map(|number| format!("dir/{number}.txt")).collect();
+    let files: Vec<_> = names.iter().map(|name| (&**name, "1\n2\n")).collect();
+    for place in [".gitattributes", "dir/.gitattributes", ".git/info/attributes"] {
+        let site = Site::with(&[("dir/keep", "k\n"), (".gitignore", ".gitattributes\n")]);
+        let backend = site.open("one");
+        write(&site.path("one"), place, "*.txt text eol=crlf\n");
+        site.commit_elsewhere("seed", &files);
+        backend.pull().unwrap();
+        assert_eq!(read(&site.path("one"), "dir/0.txt"), "1\r\n2\r\n", "{place}");
+    }
+}

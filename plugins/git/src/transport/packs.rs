@@ -7,7 +7,7 @@
 use std::{
     collections::HashSet,
     fs::{self, File, OpenOptions},
-    io::{self, Read, Write as _},
+    io::{self, Read, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -121,7 +121,16 @@ impl Pack {
         if useful == 0 || self.objects > useful.saturating_mul(MOST) {
             return Ok(None);
         }
-        let size = self.file.metadata().context("look at a pack")?.len();
+        let mut file = File::open(&self.file).context("open a pack")?;
+        let size = file.metadata().context("look at a pack")?.len();
+        // Before any of it is copied: it may be of any length.
+        let mut checksum = [0; CHECKSUM];
+        file.seek(SeekFrom::End(-(CHECKSUM as i64)))
+            .and_then(|_| file.read_exact(&mut checksum))
+            .context("read a pack")?;
+        if !is_index_of(&index, &checksum) {
+            return Err(damaged("index").into());
+        }
         Ok(Some(Taken { file: self.file.clone(), index, size }))
     }
 

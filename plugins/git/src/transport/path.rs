@@ -55,7 +55,10 @@ impl PathTransport {
 
     /// The error of a fetch, which tells how to find out whose fault it is.
     fn perhaps_damaged(&self, error: Error) -> Error {
-        if matches!(error.kind(), ErrorKind::Io | ErrorKind::Integrity) && error.advice().is_none() {
+        let is_about_objects = ["not found", "corrupt", "mismatch", "inflate", "incorrect data"]
+            .iter()
+            .any(|words| error.message().contains(words));
+        if is_about_objects && error.advice().is_none() {
             return error
                 .hint(format!("`git -C {} fsck` says whether the remote is damaged", self.0.display()));
         }
@@ -113,6 +116,11 @@ impl Transport for PathTransport {
                 let name = std::str::from_utf8(head.name_bytes()).unwrap_or("HEAD");
                 Some(Tip { branch: name.to_owned(), id: head.target()? })
             });
+        }
+        if remote.is_shallow() {
+            let message = "the remote is a shallow clone: it lacks part of its history";
+            let remedy = format!("`git -C {} fetch --unshallow` brings it", self.0.display());
+            return Err(Error::new(ErrorKind::RemoteRefused, message).hint(remedy));
         }
         if let Some(tip) = &tip {
             fetch_objects(&remote, into, tip.id, context).map_err(|error| self.perhaps_damaged(error))?;
