@@ -360,7 +360,7 @@ fn the_lock_is_kept_from_the_command_line() {
     let added = place.told(&["plugins", "lock", "add", "memory"], 0);
     assert_eq!(
         added,
-        "memory (TARGET): added: DIR/plugins/libf9_backend_memory.so\nDIR/plugins.lock holds 1 file\n"
+        "memory (TARGET): added: DIR/plugins/libf9_backend_memory.so\nDIR/plugins.lock holds 1 file; from now on no other plugin is loaded\n"
     );
     place.told(&["-c", r#"{"backend": "memory"}"#, "ls"], 0);
     let refused = place.told(&["-c", r#"{"backend": "local", "root": "x"}"#, "ls"], 8);
@@ -402,6 +402,18 @@ fn the_lock_is_kept_from_the_command_line() {
             .told(&["plugins", "lock", "add", "/etc/passwd"], 8)
             .contains("a file that is no plugin cannot be locked")
     );
+    // A program with no plugin beside it: a lock of nothing is not made.
+    let alone = place.path("bin");
+    fs::create_dir(&alone).unwrap();
+    let alone = alone.join("f9");
+    fs::copy(f9().get_program(), &alone).unwrap();
+    let none = place.path("none.lock");
+    let mut command = std::process::Command::new(alone);
+    command.arg("--lock").arg(&none).args(["plugins", "lock", "add"]).env("HOME", place.path(""));
+    let output = command.env_remove("F9_PLUGIN_PATH").env_remove("XDG_DATA_HOME").output().unwrap();
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert!(text(&output.stderr).contains("no usable plugin is found"), "{output:?}");
+    assert!(!none.exists());
     let other = place.path("other.lock");
     place.told(&["--lock", other.to_str().unwrap(), "plugins", "lock", "add", "local"], 0);
     assert_eq!(PluginLock::load(&other).unwrap().iter().count(), 1);
