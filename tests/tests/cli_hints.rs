@@ -358,6 +358,10 @@ fn a_directory_of_plugins_that_is_none_is_told() {
         let output = shell.run(["--json", "--plugin-dir", dir, "ls", "notes:"]);
         let log: Value = serde_json::from_slice(&output.stderr).unwrap();
         assert_eq!(log["log"]["level"], "warn");
+        for format in [&["-q"][..], &["-q", "--json"]] {
+            let quiet = shell.run([format, &["--plugin-dir", dir, "ls", "notes:"]].concat());
+            assert_eq!((quiet.status.code(), text(&quiet.stderr)), (Some(0), ""));
+        }
     }
     // As with PATH, not all that is in the variable need be there.
     let output = shell.command(["ls", "notes:"]).env("F9_PLUGIN_PATH", "/none:/etc/passwd").output().unwrap();

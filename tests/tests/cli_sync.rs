@@ -155,6 +155,21 @@ fn a_conflict_is_settled_in_an_editor() {
 }
 
 #[test]
+fn a_warning_names_the_plugin_and_none_is_told_to_who_wants_quiet() {
+    let shell = disagreeing();
+    for (options, told) in [(&[][..], "f9: warn: git: `origin` was "), (&["-q"], ""), (&["-q", "--json"], "")]
+    {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(shell.path("ann")).args(["remote", "set-url", "origin", "/elsewhere"]);
+        assert!(git.status().unwrap().success());
+        let output = shell.run([options, &["conflicts", "ann:"]].concat());
+        let errors = text(&output.stderr);
+        assert!(output.status.success() && errors.starts_with(told), "{options:?}: {errors}");
+        assert_eq!(errors.is_empty(), told.is_empty(), "{options:?}: {errors}");
+    }
+}
+
+#[test]
 fn a_directory_is_mirrored_into_a_repository_and_out_of_it() {
     let shell = disagreeing();
     shell.ok(["resolve", "ann:list.txt", "--local"]);
