@@ -214,7 +214,7 @@ pub(crate) enum Command {
     },
     /// Bring the remote's changes here.
     #[command(
-        after_help = "While any change here is not pushed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
+        after_help = "While any change here is not committed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
     )]
     Pull {
         #[arg(value_name = NAME)]
@@ -308,7 +308,7 @@ pub(crate) struct Resolve {
     #[command(flatten)]
     pub(crate) side: Side,
     /// Take the file though conflict markers are left in it.
-    #[arg(long, requires = "with")]
+    #[arg(long, conflicts_with_all = ["local", "remote"])]
     pub(crate) force: bool,
 }
 
