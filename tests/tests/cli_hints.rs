@@ -25,6 +25,19 @@ fn a_connection_that_is_nearly_right_is_named() {
         ),
         "{errors}"
     );
+    for (typed, path) in [("./tax.pdf", "tax.pdf"), (".", ""), ("x/tax.pdf", "x/tax.pdf")] {
+        let hint = format!("; a file of this machine is here:{path}");
+        let add = " after `f9 connections add here local root=.`";
+        assert!(shell.fails(["cp", typed, "notes:"], 2).ends_with(&format!("{hint}{add}\n")));
+        let with_here = Shell::new(&["notes", "here"]);
+        assert!(with_here.fails(["cp", typed, "notes:"], 2).ends_with(&format!("{hint}\n")));
+    }
+    assert!(!shell.fails(["cp", "../tax.pdf", "notes:"], 2).contains("here:"));
+    // Who asks about one does not want to add it.
+    for command in ["show", "check", "remove"] {
+        let errors = shell.fails(["connections", command, "zzzzzz"], 2);
+        assert!(errors.ends_with("; `f9 connections list` shows those that there are\n"), "{errors}");
+    }
     // There is none yet.
     let nobody = Shell::new(&[]);
     assert!(
@@ -94,6 +107,14 @@ fn wrong_usage_is_one_line_as_any_error() {
     ] {
         assert_eq!(run(arguments), format!("f9: there is no command `{typed}`; {hint}\n"));
     }
+    assert_eq!(
+        run(&["help", "--help"]),
+        "f9: help is about a command, and this is none; `f9 --help` lists them\n"
+    );
+    assert!(run(&["pull", "-m", "x"]).ends_with("; see `f9 pull --help`\n"));
+    assert!(run(&["read", "-m"]).ends_with("; to pass '-m' as a value, use '-- -m'\n"));
+    let json: Value = serde_json::from_str(&run(&["--json", "plugins", "lock"])).unwrap();
+    assert_eq!(json["error"]["hint"], "`f9 plugins lock --help` lists them");
     assert_eq!(
         run(&["connections", "show"]),
         "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"
@@ -274,7 +295,7 @@ fn a_fault_of_the_local_file_is_told_of_that_file() {
     std::fs::remove_file(shell.config()).unwrap();
     let errors = shell.fails(["ls", "notes:"], 3);
     assert!(
-        errors.ends_with("cannot be read: No such file or directory; `f9 connections add` makes one\n"),
+        errors.ends_with("cannot be read: No such file or directory; `f9 connections add NAME` makes one\n"),
         "{errors}"
     );
 }
