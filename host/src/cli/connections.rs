@@ -234,9 +234,17 @@ fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
         Err(_) if args.no_check => Value::Null, // nobody knows what it would want
         plugin => plugin?.schema()?,
     };
-    let given: Result<Map<_, _>> =
-        args.options.iter().map(|text| questions::parse_option(text, &schema, args.no_check)).collect();
-    let mut options = questions::ask_options(&schema, given?, &mut prompt)?;
+    let mut given = Map::new();
+    for text in &args.options {
+        let (key, value) = questions::parse_option(text, &schema, args.no_check)?;
+        if given.contains_key(&key) {
+            let message = format!("the key `{key}` is given twice");
+            let error = Error::new(ErrorKind::InvalidConnection, message).with("key", key);
+            return Err(error.hint("leave out one of the two"));
+        }
+        given.insert(key, value);
+    }
+    let mut options = questions::ask_options(&schema, given, &mut prompt)?;
     options.insert("backend".to_owned(), backend.into());
     Value::Object(options).try_into()
 }
