@@ -155,6 +155,7 @@ fn quiet_is_quiet() {
         &["connections", "add", "more", "local", "root=more"],
         &["connections", "remove", "more"],
         &["delete", "copy:y"],
+        &["man", "pages"],
     ] {
         for json in [&["-q"][..], &["-q", "--json"]] {
             let output = shell.run([json, arguments].concat());
@@ -166,6 +167,8 @@ fn quiet_is_quiet() {
             );
         }
     }
+    let pages = shell.ok(["--json", "man", "pages"]);
+    assert!(pages.lines().all(|line| line.starts_with(r#"{"page":"pages/f9"#)), "{pages}");
     // What was asked for is no chatter.
     assert_eq!(shell.ok(["-q", "read", "notes:a/x"]), "22");
     assert_eq!(shell.ok(["-q", "ls", "notes:a"]), "a/x\n");
