@@ -108,6 +108,9 @@ fn a_file_that_others_can_replace_is_not_loaded_unless_it_is_allowed_by_name() {
         place.mode(open, 0o755);
     }
     place.mode(file, 0o757);
+    // Inspecting judges bytes, and says so.
+    let path = place.path(file).display().to_string();
+    assert!(place.told(&["plugins", "inspect", &path], 0).contains("its permissions and the lock are for"));
     assert!(
         place.told(&["-c", r#"{"backend": "memory"}"#, "ls"], 8).contains("type `chmod go-w DIR/plugins/lib")
     );
