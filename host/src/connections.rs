@@ -251,7 +251,7 @@ impl Connections {
 fn unreadable(file: &Path, error: &Error) -> Error {
     let message = format!("the file with the connections cannot be read: {}", error.message());
     Error::new(error.kind(), message).at(file.display()).hint(match error.kind() {
-        ErrorKind::NotFound => "`f9 connections add` makes one",
+        ErrorKind::NotFound => "`f9 connections add NAME` makes one",
         _ => "let yourself read it, or name another file",
     })
 }

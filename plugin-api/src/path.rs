@@ -126,7 +126,7 @@ impl BackendPath {
 
 #[cold]
 fn only_below_root() -> Error {
-    Error::new(ErrorKind::InvalidPath, "the root itself only has `info` and `list`")
+    Error::new(ErrorKind::InvalidPath, "this is the root itself")
         .at("/")
         .hint("name a file or directory below it")
 }

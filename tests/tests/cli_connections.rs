@@ -327,6 +327,8 @@ fn a_connection_is_added_from_arguments() {
         let errors = shell.fails(["connections", "add", "x", "local", option], 2);
         assert!(errors.contains(words), "{errors}");
     }
+    let errors = shell.fails(["connections", "add", "x", "local", "root=a", "root=b"], 2);
+    assert!(errors.ends_with("the key `root` is given twice; leave out one of the two\n"), "{errors}");
     let errors = shell.fails(["connections", "add", "x", "git", "path=x", "password=hunter2"], 2);
     assert!(errors.contains("others can see the arguments") && !errors.contains("hunter2"), "{errors}");
     // What is required and not given is asked for.

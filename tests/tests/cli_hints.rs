@@ -25,6 +25,19 @@ fn a_connection_that_is_nearly_right_is_named() {
         ),
         "{errors}"
     );
+    for (typed, path) in [("./tax.pdf", "tax.pdf"), (".", ""), ("x/tax.pdf", "x/tax.pdf")] {
+        let hint = format!("; a file of this machine is here:{path}");
+        let add = " after `f9 connections add here local root=.`";
+        assert!(shell.fails(["cp", typed, "notes:"], 2).ends_with(&format!("{hint}{add}\n")));
+        let with_here = Shell::new(&["notes", "here"]);
+        assert!(with_here.fails(["cp", typed, "notes:"], 2).ends_with(&format!("{hint}\n")));
+    }
+    assert!(!shell.fails(["cp", "../tax.pdf", "notes:"], 2).contains("here:"));
+    // Who asks about one does not want to add it.
+    for command in ["show", "check", "remove"] {
+        let errors = shell.fails(["connections", command, "zzzzzz"], 2);
+        assert!(errors.ends_with("; `f9 connections list` shows those that there are\n"), "{errors}");
+    }
     // There is none yet.
     let nobody = Shell::new(&[]);
     assert!(
@@ -95,6 +108,14 @@ fn wrong_usage_is_one_line_as_any_error() {
         assert_eq!(run(arguments), format!("f9: there is no command `{typed}`; {hint}\n"));
     }
     assert_eq!(
+        run(&["help", "--help"]),
+        "f9: help is about a command, and this is none; `f9 --help` lists them\n"
+    );
+    assert!(run(&["pull", "-m", "x"]).ends_with("; see `f9 pull --help`\n"));
+    assert!(run(&["read", "-m"]).ends_with("; to pass '-m' as a value, use '-- -m'\n"));
+    let json: Value = serde_json::from_str(&run(&["--json", "plugins", "lock"])).unwrap();
+    assert_eq!(json["error"]["hint"], "`f9 plugins lock --help` lists them");
+    assert_eq!(
         run(&["connections", "show"]),
         "f9: the following required arguments were not provided: <NAME>; see `f9 connections show --help`\n"
     );
@@ -134,6 +155,7 @@ fn quiet_is_quiet() {
         &["connections", "add", "more", "local", "root=more"],
         &["connections", "remove", "more"],
         &["delete", "copy:y"],
+        &["man", "pages"],
     ] {
         for json in [&["-q"][..], &["-q", "--json"]] {
             let output = shell.run([json, arguments].concat());
@@ -145,6 +167,8 @@ fn quiet_is_quiet() {
             );
         }
     }
+    let pages = shell.ok(["--json", "man", "pages"]);
+    assert!(pages.lines().all(|line| line.starts_with(r#"{"page":"pages/f9"#)), "{pages}");
     // What was asked for is no chatter.
     assert_eq!(shell.ok(["-q", "read", "notes:a/x"]), "22");
     assert_eq!(shell.ok(["-q", "ls", "notes:a"]), "a/x\n");
@@ -274,7 +298,7 @@ fn a_fault_of_the_local_file_is_told_of_that_file() {
     std::fs::remove_file(shell.config()).unwrap();
     let errors = shell.fails(["ls", "notes:"], 3);
     assert!(
-        errors.ends_with("cannot be read: No such file or directory; `f9 connections add` makes one\n"),
+        errors.ends_with("cannot be read: No such file or directory; `f9 connections add NAME` makes one\n"),
         "{errors}"
     );
 }
@@ -358,6 +382,10 @@ fn a_directory_of_plugins_that_is_none_is_told() {
         let output = shell.run(["--json", "--plugin-dir", dir, "ls", "notes:"]);
         let log: Value = serde_json::from_slice(&output.stderr).unwrap();
         assert_eq!(log["log"]["level"], "warn");
+        for format in [&["-q"][..], &["-q", "--json"]] {
+            let quiet = shell.run([format, &["--plugin-dir", dir, "ls", "notes:"]].concat());
+            assert_eq!((quiet.status.code(), text(&quiet.stderr)), (Some(0), ""));
+        }
     }
     // As with PATH, not all that is in the variable need be there.
     let output = shell.command(["ls", "notes:"]).env("F9_PLUGIN_PATH", "/none:/etc/passwd").output().unwrap();

@@ -146,7 +146,7 @@ fn there_is_a_manual_page_for_every_command() {
         ("f9", &[".SH \"EXIT STATUS\"\n.nf\n0    done\n", "\n.fi\n.SH EXAMPLES\n.nf\nf9 \\-c "][..]),
         ("f9-read", &["Also: f9 cat."]),
         ("f9-delete", &["Also: f9 rm."]),
-        ("f9-pull", &[".SH NOTES\nWhile any change here is not pushed", ".SH EXAMPLES"]),
+        ("f9-pull", &[".SH NOTES\nWhile any change here is not committed", ".SH EXAMPLES"]),
     ] {
         let page = std::fs::read_to_string(directory.path().join(format!("{name}.1"))).unwrap();
         assert!(parts.iter().all(|part| page.contains(part)), "{name}: {page}");

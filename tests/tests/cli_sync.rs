@@ -127,6 +127,13 @@ fn a_file_with_conflict_markers_settles_nothing_unless_it_is_forced() {
     assert!(shell.ok(["conflicts", "ann:"]).contains("list.txt"));
     shell.ok(["resolve", "ann:list.txt", "--with", "half", "--force"]);
     assert_eq!(concluded(&shell), half);
+    shell.fails(["resolve", "ann:list.txt", "--local", "--force"], 2);
+    let edited = disagreeing();
+    let mut forced = edited.command(["resolve", "ann:list.txt", "--edit", "--force"]);
+    let output =
+        forced.env("EDITOR", "sed -i -e s/wine/water/").env("PATH", "/usr/bin:/bin").output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert_eq!(concluded(&edited), half.replace("wine", "water"));
 }
 
 #[test]
@@ -141,10 +148,14 @@ fn a_conflict_is_settled_in_an_editor() {
         let output = edit_with(&shell, editor);
         assert!(!output.status.success() && text(&output.stderr).contains(words), "{}", text(&output.stderr));
         if editor.starts_with("sed") {
-            // What was edited is not thrown away.
+            // What was edited is not thrown away, until it has settled the conflict.
+            assert_eq!(text(&output.stderr).matches("the conflict stays open").count(), 1);
             let kept = text(&output.stderr).trim_end().rsplit("--with ").next().unwrap();
             assert!(fs::read_to_string(kept).unwrap().contains("water"));
-            fs::remove_dir_all(std::path::Path::new(kept).parent().unwrap()).unwrap();
+            let other = disagreeing();
+            other.ok(["resolve", "ann:list.txt", "--with", kept, "--force"]);
+            assert!(concluded(&other).contains("water"));
+            assert!(!std::path::Path::new(kept).parent().unwrap().exists());
         }
         assert!(shell.ok(["conflicts", "ann:"]).contains("list.txt"));
     }
@@ -152,6 +163,21 @@ fn a_conflict_is_settled_in_an_editor() {
     assert_eq!((text(&output.stderr), text(&output.stdout)), ("", "list.txt: 10 bytes\n"));
     assert_eq!(concluded(&shell), "wine\nbeer\n");
     assert!(text(&edit_with(&shell, "true").stderr).contains("there is no open conflict"));
+}
+
+#[test]
+fn a_warning_names_the_plugin_and_none_is_told_to_who_wants_quiet() {
+    let shell = disagreeing();
+    for (options, told) in [(&[][..], "f9: warn: git: `origin` was "), (&["-q"], ""), (&["-q", "--json"], "")]
+    {
+        let mut git = Command::new("git");
+        git.arg("-C").arg(shell.path("ann")).args(["remote", "set-url", "origin", "/elsewhere"]);
+        assert!(git.status().unwrap().success());
+        let output = shell.run([options, &["conflicts", "ann:"]].concat());
+        let errors = text(&output.stderr);
+        assert!(output.status.success() && errors.starts_with(told), "{options:?}: {errors}");
+        assert_eq!(errors.is_empty(), told.is_empty(), "{options:?}: {errors}");
+    }
 }
 
 #[test]

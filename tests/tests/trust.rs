@@ -108,6 +108,9 @@ fn a_file_that_others_can_replace_is_not_loaded_unless_it_is_allowed_by_name() {
         place.mode(open, 0o755);
     }
     place.mode(file, 0o757);
+    // Inspecting judges bytes, and says so.
+    let path = place.path(file).display().to_string();
+    assert!(place.told(&["plugins", "inspect", &path], 0).contains("its permissions and the lock are for"));
     assert!(
         place.told(&["-c", r#"{"backend": "memory"}"#, "ls"], 8).contains("type `chmod go-w DIR/plugins/lib")
     );
@@ -360,7 +363,7 @@ fn the_lock_is_kept_from_the_command_line() {
     let added = place.told(&["plugins", "lock", "add", "memory"], 0);
     assert_eq!(
         added,
-        "memory (TARGET): added: DIR/plugins/libf9_backend_memory.so\nDIR/plugins.lock holds 1 file\n"
+        "memory (TARGET): added: DIR/plugins/libf9_backend_memory.so\nDIR/plugins.lock holds 1 file; from now on no other plugin is loaded\n"
     );
     place.told(&["-c", r#"{"backend": "memory"}"#, "ls"], 0);
     let refused = place.told(&["-c", r#"{"backend": "local", "root": "x"}"#, "ls"], 8);
@@ -404,6 +407,18 @@ fn the_lock_is_kept_from_the_command_line() {
             .told(&["plugins", "lock", "add", "/etc/passwd"], 8)
             .contains("a file that is no plugin cannot be locked")
     );
+    // A program with no plugin beside it: a lock of nothing is not made.
+    let alone = place.path("bin");
+    fs::create_dir(&alone).unwrap();
+    let alone = alone.join("f9");
+    fs::copy(f9().get_program(), &alone).unwrap();
+    let none = place.path("none.lock");
+    let mut command = std::process::Command::new(alone);
+    command.arg("--lock").arg(&none).args(["plugins", "lock", "add"]).env("HOME", place.path(""));
+    let output = command.env_remove("F9_PLUGIN_PATH").env_remove("XDG_DATA_HOME").output().unwrap();
+    assert_eq!(output.status.code(), Some(8), "{output:?}");
+    assert!(text(&output.stderr).contains("no usable plugin is found"), "{output:?}");
+    assert!(!none.exists());
     let other = place.path("other.lock");
     place.told(&["--lock", other.to_str().unwrap(), "plugins", "lock", "add", "local"], 0);
     assert_eq!(PluginLock::load(&other).unwrap().iter().count(), 1);

@@ -65,7 +65,7 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "PLUGIN", value_parser = super::plugins::plugin_name)]
     pub(crate) allow_unsafe_permissions: Vec<PluginName>,
 
-    /// Print JSON, one object a line; errors too, on stderr.
+    /// Print JSON, one object a line; on stderr errors as {"error": …} and the log as {"log": …}.
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
-    /// Say nothing of what is done: no progress, no summary. Errors are still told.
+    /// Say nothing of what is done: no progress, no summary, no warnings. Errors are still told.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
 
@@ -214,7 +214,7 @@ pub(crate) enum Command {
     },
     /// Bring the remote's changes here.
     #[command(
-        after_help = "While any change here is not pushed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
+        after_help = "While any change here is not committed, in whatever file, nothing is brought:\npush first, or use sync, which does both.\n\nExample:\n  f9 pull site:"
     )]
     Pull {
         #[arg(value_name = NAME)]
@@ -308,7 +308,7 @@ pub(crate) struct Resolve {
     #[command(flatten)]
     pub(crate) side: Side,
     /// Take the file though conflict markers are left in it.
-    #[arg(long, requires = "with")]
+    #[arg(long, conflicts_with_all = ["local", "remote"])]
     pub(crate) force: bool,
 }
 

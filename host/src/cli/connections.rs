@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use clap::{Args, Subcommand};
 use f9_host::{
     Backend, Capabilities, Connection, Connections, Error, ErrorKind, FileBackend, PluginName, Result,
+    nearest,
     serde_json::{Map, Value, json},
 };
 
@@ -110,7 +111,7 @@ fn without_plugin(backend: &PluginName, session: &Session<'_>) -> Option<String>
 }
 
 fn show(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
-    let connection = session.connections()?.get(bare(name))?;
+    let connection = known(bare(name), session)?;
     let schema = match session.plugin_of(connection) {
         Ok(plugin) => plugin.schema()?,
         Err(error) => {
@@ -125,6 +126,7 @@ fn show(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
 
 fn check(name: &str, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let name = bare(name);
+    known(name, session)?;
     let backend = session.backend(Some(name))?;
     let entries = count_entries(&backend)?;
     let conflicts = backend.as_sync().map(|sync| sync.conflict_report()).transpose()?.map(|all| all.len());
@@ -232,9 +234,17 @@ fn ask(args: &Add, session: &Session<'_>) -> Result<Connection> {
         Err(_) if args.no_check => Value::Null, // nobody knows what it would want
         plugin => plugin?.schema()?,
     };
-    let given: Result<Map<_, _>> =
-        args.options.iter().map(|text| questions::parse_option(text, &schema, args.no_check)).collect();
-    let mut options = questions::ask_options(&schema, given?, &mut prompt)?;
+    let mut given = Map::new();
+    for text in &args.options {
+        let (key, value) = questions::parse_option(text, &schema, args.no_check)?;
+        if given.contains_key(&key) {
+            let message = format!("the key `{key}` is given twice");
+            let error = Error::new(ErrorKind::InvalidConnection, message).with("key", key);
+            return Err(error.hint("leave out one of the two"));
+        }
+        given.insert(key, value);
+    }
+    let mut options = questions::ask_options(&schema, given, &mut prompt)?;
     options.insert("backend".to_owned(), backend.into());
     Value::Object(options).try_into()
 }
@@ -243,11 +253,23 @@ fn remove(name: &str, session: &Session<'_>) -> Result<()> {
     let name = bare(name);
     let present = session.connections()?; // a file that is missing is not to be made
     if !present.contains(name) {
-        return present.get(name).map(drop);
+        return known(name, session).map(drop);
     }
     Connections::edit(session.connections_file()?, |connections| {
         connections.remove(name);
         Ok(())
+    })
+}
+
+/// Who asks about one does not want to add it: that is not proposed.
+fn known<'a>(name: &str, session: &'a Session<'_>) -> Result<&'a Connection> {
+    let connections = session.connections()?;
+    connections.get(name).map_err(|error| {
+        let names = connections.iter().map(|(name, _)| name);
+        if connections.contains(name) || nearest(name, names).is_some() {
+            return error;
+        }
+        error.hint("`f9 connections list` shows those that there are")
     })
 }
 

@@ -8,7 +8,7 @@ use clap_mangen::{
     Man,
     roff::{Roff, roman},
 };
-use f9_host::{Error, Result};
+use f9_host::{Error, Result, serde_json::json};
 
 use super::{args::Args, completion, output::Output};
 
@@ -47,7 +47,7 @@ fn pages(command: &Command, name: &str, dir: &Path, output: &mut Output) -> Resu
             .at(file.display())
             .hint("name a directory that you can write to")
     })?;
-    output.line(format_args!("{}", file.display()))?;
+    output.summary(&json!({"page": file.display().to_string()}), format_args!("{}", file.display()))?;
     for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
         pages(sub, &format!("{name}-{}", sub.get_name()), dir, output)?;
     }

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io, process::ExitCode};
 
 use clap::{
-    Command, CommandFactory,
+    Arg, Command, CommandFactory,
     error::{ContextKind, ContextValue, ErrorKind as Usage},
 };
 use f9_host::{
@@ -89,14 +89,14 @@ pub(crate) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
     }
     let (message, hint) = match error.kind() {
         Usage::DisplayHelpOnMissingArgumentOrSubcommand if json => {
-            ("a command is missing".to_owned(), "`f9 --help` lists them".to_owned())
+            ("a command is missing".to_owned(), format!("`{} --help` lists them", typed_command(words).1))
         }
         Usage::DisplayHelpOnMissingArgumentOrSubcommand => {
             to_stderr(format_args!("{}", error.to_string().trim_end())); // who types nothing else asks what there is
             return code;
         }
         Usage::InvalidSubcommand => unknown_command(error, words),
-        _ => in_one_line(&without_connection(error.to_string()), &typed_command(words).1),
+        _ => in_one_line(&without_connection(error.to_string()), &typed_command(words)),
     };
     if json {
         let error = json!({"kind": "usage", "message": message, "path": null, "hint": hint});
@@ -108,7 +108,7 @@ pub(crate) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
 }
 
 /// What is wrong, and what to do, out of clap's paragraphs: the error, tips, the usage, and where there is more.
-fn in_one_line(text: &str, command: &str) -> (String, String) {
+fn in_one_line(text: &str, (command, typed): &(Command, String)) -> (String, String) {
     let joined = |lines: &str| lines.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut paragraphs = text.split("\n\n");
     let message = joined(paragraphs.next().unwrap_or_default());
@@ -117,10 +117,19 @@ fn in_one_line(text: &str, command: &str) -> (String, String) {
     for paragraph in paragraphs {
         tips.extend(paragraph.lines().filter_map(|line| line.trim().strip_prefix("tip: ")).map(joined));
     }
+    if !takes_text(command) {
+        tips.retain(|tip| !tip.starts_with("to pass ")); // as a value
+    }
     if tips.is_empty() {
-        tips.push(format!("see `{command} --help`"));
+        tips.push(format!("see `{typed} --help`"));
     }
     (message, tips.join("; "))
+}
+
+/// Whether there is something among its arguments that may well begin with a `-`.
+fn takes_text(command: &Command) -> bool {
+    let names = command.get_positionals().filter_map(Arg::get_value_names).flatten();
+    names.into_iter().any(|name| ["PATH", "PATTERN", "QUERY"].iter().any(|text| name.ends_with(text)))
 }
 
 /// What is no command, and the one that was most likely meant.
@@ -131,7 +140,13 @@ fn unknown_command(error: &clap::Error, words: &[OsString]) -> (String, String) 
         _ => "this",
     };
     if unknown.contains('{') {
-        return in_one_line(&without_connection(error.to_string()), &typed);
+        return in_one_line(&without_connection(error.to_string()), &(parent, typed));
+    }
+    if unknown.starts_with('-') {
+        return (
+            "help is about a command, and this is none".to_owned(),
+            format!("`{typed} --help` lists them"),
+        );
     }
     let visible = || parent.get_subcommands().filter(|command| !command.is_hide_set());
     let names = visible().flat_map(Command::get_name_and_visible_aliases);

@@ -42,7 +42,9 @@ impl<R: Read> Read for WithoutMarkers<R> {
         if count == 0 && !buffer.is_empty() && self.has_start && self.has_end {
             let message = "there are conflict markers left; the conflict stays open";
             return Err(Error::new(ErrorKind::InvalidOperation, message)
-                .hint("take out the lines with <<<<<<<, ======= and >>>>>>>; --with FILE --force takes it as it is")
+                .hint(
+                    "take out the lines with <<<<<<<, ======= and >>>>>>>; with --force it is taken as it is",
+                )
                 .into());
         }
         Ok(count)

@@ -76,9 +76,25 @@ pub(crate) fn bring(
     let report = report.map_err(|error| match fact(&error, "side") {
         Some("source") => source.named(source.explain(error)),
         Some(_) => destination.named(destination.explain(error)),
+        None if fact(&error, "destination").is_some() => {
+            one_within_the_other(source, (destination, to), error)
+        }
         None => error,
     });
     display.failure.map_or(report, Err)
+}
+
+/// Says it with the connections: the paths alone may be nothing but `/`.
+fn one_within_the_other(source: &Place, (destination, to): (&Place, &BackendPath), error: Error) -> Error {
+    let from = format!("{}{}", source.prefix, source.path.as_str());
+    let to = format!("{}{}", destination.prefix, to.as_str());
+    let message = match (from.is_empty() || to.is_empty(), from == to) {
+        (true, _) => return error, // with -c
+        (_, true) => format!("`{from}` is the source and the destination"),
+        (_, false) => format!("`{from}` and `{to}` are one within the other"),
+    };
+    let told = Error::new(error.kind(), message).hint(error.advice().unwrap_or_default().to_owned());
+    error.context().fold(told, |told, (name, value)| told.with(name, value))
 }
 
 /// Tells what was done, after `what`, and decides on the exit code.

@@ -95,6 +95,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
 /// A host as the arguments want it, whose operations stop at `cancel`.
 fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     let level = match args.verbose {
+        0 if args.quiet => LevelFilter::Error,
         0 => LevelFilter::Warn,
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
@@ -104,7 +105,7 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
         .on_log(level, move |record| terminal::log(record, json, &logged))
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
-    warn_of_missing(&args.plugin_dir, args.json, progress);
+    warn_of_missing(args, progress);
     let of_connections = dirs_of_connections(args, progress);
     for dir in args.plugin_dir.iter().cloned().chain(plugin_path()).chain(of_connections) {
         builder = builder.plugin_dir(dir);
@@ -131,7 +132,7 @@ fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
         Some(Ok(connections)) => connections.plugin_dirs().to_owned(),
         Some(Err(error)) if is_not_needed && !error.is_not_found() => {
             let what = format_args!("{error}; no directories of plugins are taken from this file");
-            warn("connections", what, args.json, progress);
+            warn("connections", what, args, progress);
             Vec::new()
         }
         _ => Vec::new(),
@@ -140,20 +141,23 @@ fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
 
 /// Who types the name of a directory means one that is there. Those of `F9_PLUGIN_PATH` and of the file of connections need
 /// not be, like those of `PATH`: `f9 plugins doctor` tells of them.
-fn warn_of_missing(dirs: &[PathBuf], json: bool, progress: &Progress) {
-    for dir in dirs {
+fn warn_of_missing(args: &Args, progress: &Progress) {
+    for dir in &args.plugin_dir {
         if let Err(error) = dir.read_dir() {
             let (dir, error) = (dir.display(), Error::from(error));
             let what = format_args!("--plugin-dir {dir} is not searched: {}", error.message());
-            warn("plugins", what, json, progress);
+            warn("plugins", what, args, progress);
         }
     }
 }
 
-fn warn(target: &str, what: std::fmt::Arguments<'_>, json: bool, progress: &Progress) {
+fn warn(target: &str, what: std::fmt::Arguments<'_>, args: &Args, progress: &Progress) {
+    if args.quiet {
+        return;
+    }
     let mut record = log::Record::builder();
     let record = record.level(log::Level::Warn).target(target).args(what).build();
-    terminal::log(&record, json, progress);
+    terminal::log(&record, args.json, progress);
 }
 
 /// The directories of `F9_PLUGIN_PATH`.

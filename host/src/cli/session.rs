@@ -151,6 +151,11 @@ impl<'a> Session<'a> {
             return error.hint(r#"say what to open: -c '{"backend": "local", "root": "data"}', -c @FILE, or a NAME:path after `f9 connections add NAME`"#);
         }
         let path = text.trim_start_matches('/');
+        let of_this_machine = match text {
+            "." => Some(""),
+            text if text.starts_with(['/', '.']) => text.strip_prefix("./"),
+            text => Some(text),
+        };
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         match nearest(first, names.iter().map(String::as_str)) {
             Some(near) => error.at(text).hint(format!("did you mean `{near}:{rest}`?")),
@@ -158,10 +163,11 @@ impl<'a> Session<'a> {
                 let mut hint = format!(
                     "write NAME:{path} with one of the names that `f9 connections list` shows, or give a connection with -c"
                 );
-                if !text.starts_with(['/', '.']) {
-                    hint.push_str(&format!(
-                        "; a file of this machine is here:{path} after `f9 connections add here local root=.`"
-                    ));
+                if let Some(path) = of_this_machine {
+                    hint.push_str(&format!("; a file of this machine is here:{path}"));
+                    if !names.iter().any(|name| name == "here") {
+                        hint.push_str(" after `f9 connections add here local root=.`");
+                    }
                 }
                 error.at(text).hint(hint)
             }

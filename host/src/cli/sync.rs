@@ -87,15 +87,17 @@ fn settle(args: &Resolve, place: &Place, session: &Session<'_>) -> Result<()> {
             if !args.force {
                 source = Box::new(WithoutMarkers::new(source));
             }
-            sync.conflict_resolve(&place.path, Content::Reader(&mut *source)).map(drop)
+            sync.conflict_resolve(&place.path, Content::Reader(&mut *source))?;
+            forget_kept(file);
+            Ok(())
         }
-        _ => resolve_by_editing(&place.backend, &place.path),
+        _ => resolve_by_editing(&place.backend, &place.path, args.force),
     }
 }
 
 /// Settles a conflict with what the person's editor makes of what is here. Leaving the editor without having done anything
 /// settles nothing.
-fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<()> {
+fn resolve_by_editing(backend: &Backend, path: &BackendPath, force: bool) -> Result<()> {
     let sync = backend.sync_backend()?;
     let open = sync.conflict_report()?;
     let Some(conflict) = open.iter().find(|conflict| conflict.path == *path) else {
@@ -109,11 +111,11 @@ fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<()> {
         Err(error) if error.is_not_found() => return undecided("there is no file here to edit", ""),
         content => content?,
     };
-    let directory = tempfile::Builder::new().prefix("f9-resolve-").tempdir()?;
+    let directory = tempfile::Builder::new().prefix(KEPT).tempdir()?;
     // Named as it is, so that the editor knows what it is.
     let file = directory.path().join(path.name().unwrap_or_default());
     fs::write(&file, &before)?;
-    let settled = edit(&file).and_then(|content| match content {
+    let settled = edit(&file, force).and_then(|content| match content {
         same if same == before => undecided("nothing was changed", ""),
         empty if empty.is_empty() => undecided("nothing was left", "--with /dev/null takes an empty file, "),
         content => sync.conflict_resolve(path, Content::Bytes(&content)).map(drop),
@@ -125,8 +127,24 @@ fn resolve_by_editing(backend: &Backend, path: &BackendPath) -> Result<()> {
         }
         // Work that somebody has done is not thrown away.
         let kept = directory.keep().join(path.name().unwrap_or_default());
-        error.hint(format!("the conflict stays open; go on with {0}, and --with {0}", kept.display()))
+        error.hint(format!(
+            "what you wrote is kept: go on with {0}, and take it by --with {0}",
+            kept.display()
+        ))
     })
+}
+
+/// How the directories begin that hold what was edited and not taken.
+const KEPT: &str = "f9-resolve-";
+
+/// Removes what was kept of an earlier try, when it has settled the conflict.
+fn forget_kept(file: &Path) {
+    let Some(directory) = file.parent() else { return };
+    let name = directory.file_name().unwrap_or_default().to_string_lossy();
+    if directory.parent() == Some(&env::temp_dir()) && name.starts_with(KEPT) {
+        // The conflict is settled; that a copy is left behind is no news.
+        let _ = fs::remove_dir_all(directory);
+    }
 }
 
 /// What each way to settle a conflict without an editor would do, and what some do `besides`.
@@ -139,8 +157,8 @@ fn sides(conflict: &Conflict, besides: &str) -> String {
     format!("--local {local}, --remote {remote}, {besides}--with FILE takes another")
 }
 
-/// Lets the person edit a file. Answers its content.
-fn edit(file: &Path) -> Result<Vec<u8>> {
+/// Lets the person edit a file. Answers its content, with conflict markers only if that is forced.
+fn edit(file: &Path, force: bool) -> Result<Vec<u8>> {
     let editor = env::var_os("VISUAL").or_else(|| env::var_os("EDITOR")).unwrap_or_else(|| "vi".into());
     // As git does: the variable may hold arguments, so a shell takes it apart.
     let mut script = editor.clone();
@@ -151,6 +169,9 @@ fn edit(file: &Path) -> Result<Vec<u8>> {
         let message =
             format!("the editor `{}` ended with {status}; the conflict stays open", editor.display());
         return Err(Error::new(ErrorKind::Other, message).hint("set VISUAL or EDITOR to an editor"));
+    }
+    if force {
+        return Ok(fs::read(file)?);
     }
     let mut content = Vec::new();
     WithoutMarkers::new(fs::File::open(file)?).read_to_end(&mut content)?;

@@ -55,7 +55,13 @@ pub(crate) fn log(record: &log::Record<'_>, json: bool, progress: &Progress) {
         let record = json!({"level": level, "target": record.target(), "message": message});
         return to_stderr(format_args!("{}", json!({"log": record})));
     }
-    to_stderr(format_args!("f9: {level}: {}: {}", one_line(record.target()), one_line(&message)));
+    to_stderr(format_args!("f9: {level}: {}: {}", one_line(origin(record.target())), one_line(&message)));
+}
+
+/// The plugin that a record comes from, of the module in it: `git` of `f9_backend_git::conflicts`.
+fn origin(target: &str) -> &str {
+    let name = target.split("::").next().unwrap_or(target);
+    name.strip_prefix("f9_backend_").unwrap_or(name)
 }
 
 /// A line on stderr.

@@ -267,6 +267,8 @@ fn check_apart(source: Tree<'_>, destination: Tree<'_>) -> Result<()> {
     if same_backend && nested {
         let message = format!("{} and {} are one within the other", source.path, destination.path);
         return Err(Error::new(ErrorKind::InvalidOperation, message)
+            .with("source", source.path)
+            .with("destination", destination.path)
             .hint("choose directories that do not contain each other"));
     }
     Ok(())

@@ -42,7 +42,10 @@ fn facts(inspection: &Inspection, output: &mut Output) -> Result<()> {
         fact("capabilities:", &some(&manifest.capabilities, few))?;
     }
     match &inspection.refusal {
-        None => fact("usable here:", "yes, by its headers and its manifest"),
+        None => fact(
+            "usable here:",
+            "yes, by its headers and its manifest; its permissions and the lock are for `f9 plugins doctor`",
+        ),
         Some(refusal) => {
             fact("usable here:", &format!("no: {refusal}"))?;
             fact("what to do:", &refusal.remedy)

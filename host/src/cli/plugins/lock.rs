@@ -40,13 +40,10 @@ pub(super) fn run(command: &LockCommand, session: &Session<'_>, output: &mut Out
 
 fn add(plugins: &[PathBuf], file: &Path, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let inspected = match plugins {
-        [] => found(session)
-            .into_iter()
-            .filter(is_usable_but_for_the_lock)
-            .map(|file| inspect(file.path))
-            .collect(),
+        [] => all_usable(session)?,
         named => named.iter().map(|plugin| named_plugin(plugin, session)).collect::<Result<Vec<_>>>()?,
     };
+    let is_new = !file.exists();
     let (added, held) = PluginLock::edit(file, |lock| {
         let added = inspected.iter().map(|plugin| lock.add(plugin)).collect::<Result<Vec<_>>>()?;
         Ok((added, lock.iter().count()))
@@ -54,10 +51,24 @@ fn add(plugins: &[PathBuf], file: &Path, session: &Session<'_>, output: &mut Out
     for (plugin, added) in inspected.iter().zip(added) {
         tell(None, plugin, if added { "added" } else { "held already" }, output)?;
     }
+    let from_now_on = if is_new { "; from now on no other plugin is loaded" } else { "" };
     output.summary(
         &json!({"lock": file, "held": held}),
-        format_args!("{} holds {}", file.display(), count(held)),
+        format_args!("{} holds {}{from_now_on}", file.display(), count(held)),
     )
+}
+
+/// At least one: a lock that holds nothing would let nothing be loaded.
+fn all_usable(session: &Session<'_>) -> Result<Vec<Inspection>> {
+    let usable = found(session).into_iter().filter(is_usable_but_for_the_lock);
+    let inspected: Vec<_> = usable.map(|file| inspect(file.path)).collect();
+    if inspected.is_empty() {
+        let message = "no usable plugin is found, so that there is nothing to lock";
+        return Err(Error::new(ErrorKind::PluginNotFound, message).hint(
+            "name their directory with --plugin-dir; `f9 plugins doctor` tells where they are looked for",
+        ));
+    }
+    Ok(inspected)
 }
 
 fn count(files: usize) -> String {

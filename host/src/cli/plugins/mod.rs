@@ -31,7 +31,7 @@ enum PluginsCommand {
     /// List the plugins that are found, and why a candidate is not usable.
     #[command(after_help = "Example:\n  f9 plugins list")]
     List,
-    /// Tell what is in a file without running any of it. Exit code 8 if this host cannot use it.
+    /// Tell what is in a file without running any of it. Exit code 8 if by its bytes this host cannot use it: permissions are not judged.
     #[command(after_help = "Example:\n  f9 plugins inspect ./libf9_backend_git.so")]
     Inspect { file: PathBuf },
     /// Tell where plugins are looked for, what is found, and what keeps it from being loaded; then the exit code is 8.
