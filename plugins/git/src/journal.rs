@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use f9_plugin_api::{Error, ErrorKind, Result};
 use git2::Oid;
 
-use crate::errors::Context as _;
+use crate::{errors::Context as _, own_file};
 
 /// The journal of a clone: at most one entry, which an interrupted process leaves for the next to finish.
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ impl Journal {
     }
 
     pub(crate) fn exists(&self) -> bool {
-        self.0.exists()
+        own_file::is_there(&self.0)
     }
 
     pub(crate) fn write(&self, step: Step) -> Result<()> {
@@ -34,16 +34,13 @@ impl Journal {
             Step::Advance { from, to } => format!("advance {} {to}\n", from.unwrap_or(Oid::ZERO_SHA1)),
             Step::Conflict { ours, their } => format!("conflict {ours} {their}\n"),
         };
-        let new = self.0.with_extension("new");
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &self.0)).context("write the journal")
+        own_file::replace(&self.0, text.as_bytes())
     }
 
     pub(crate) fn read(&self) -> Result<Option<Step>> {
-        match fs::read_to_string(&self.0) {
-            Ok(text) => parse(&text).map(Some).ok_or_else(|| self.unreadable()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).context("read the journal"),
-        }
+        let Some(text) = own_file::read(&self.0)? else { return Ok(None) };
+        let text = String::from_utf8(text).map_err(|_| self.unreadable())?;
+        parse(&text).map(Some).ok_or_else(|| self.unreadable())
     }
 
     /// The step is done.

@@ -101,6 +101,7 @@
 mod backend;
 mod cache_tree;
 mod checkout;
+mod clone;
 mod conflicts;
 mod dotgit;
 mod errors;
@@ -114,6 +115,7 @@ mod merge;
 mod new_branch;
 mod open;
 mod options;
+mod own_file;
 mod placing;
 mod recovery;
 mod remote_url;

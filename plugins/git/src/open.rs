@@ -1,28 +1,14 @@
-//! Opening a clone, or making it.
+//! Opening a clone.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, io, path::Path, sync::Arc};
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{Config, ErrorCode, Oid, Repository, RepositoryInitOptions};
+use git2::{Config, ErrorCode, Oid};
 
 use crate::{
-    checkout::Before,
-    errors::Context as _,
-    journal::{Journal, Step},
-    lock::LockFile,
-    new_branch,
-    options::Settings,
-    remote_url::RemoteUrl,
-    repository::Repo,
-    transport::{self, Wanted},
+    checkout::Before, clone, errors::Context as _, new_branch, options::Settings, own_file,
+    remote_url::RemoteUrl, repository::Repo, transport::Wanted,
 };
-
-/// Where a clone is made, inside the directory it is for, so that it comes to life by one rename.
-const NURSERY: &str = ".f9-tmp-clone";
 
 /// Where the clone says which branch f9 has last put it on: a checkout that somebody else has put elsewhere is theirs.
 const OWN_BRANCH: &str = "f9/branch";
@@ -31,9 +17,8 @@ const OWN_BRANCH: &str = "f9/branch";
 pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     crate::libgit2::init()?;
     let path = settings.path.clone();
-    // Where a clone was made and its maker was ended before it had tidied up, that is made up for.
-    if !is_clone(&path)? || path.join(NURSERY).exists() {
-        make_clone(&settings, &context)?;
+    if !is_clone(&path)? {
+        clone::make(&settings, &context)?;
     }
     let repo = Repo::at(&path, settings, context)?;
     {
@@ -72,7 +57,7 @@ fn is_clone(path: &Path) -> Result<bool> {
             .hint("name another `path`; a bare repository can be the `remote_url`"));
     }
     for entry in entries {
-        if entry.context("look into `path`")?.file_name() != NURSERY {
+        if !clone::is_remains(&entry.context("look into `path`")?.path()) {
             // Another one that made the clone may have been done meanwhile.
             if path.join(".git").symlink_metadata().is_ok() {
                 return Ok(true);
@@ -84,69 +69,6 @@ fn is_clone(path: &Path) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn make_clone(settings: &Settings, context: &Context) -> Result<()> {
-    let is_new = !settings.path.exists();
-    let nursery = settings.path.join(NURSERY);
-    // Another process may make the same clone: then this one waits, and finds it made.
-    let held = loop {
-        fs::create_dir_all(&nursery).context("make the directory for the clone")?;
-        match LockFile::new(nursery.join("lock"), settings.timeout).hold(context) {
-            Err(error) if error.is_not_found() => {} // the other one has just tidied up
-            other => break other?,
-        }
-    };
-    let already_made = settings.path.join(".git").exists();
-    let made = if already_made { Ok(()) } else { fetch_into(&nursery.join("git"), settings, context) };
-    let tidied = fs::remove_dir_all(&nursery);
-    drop(held);
-    if made.is_err() && is_new {
-        // Only if it is still empty.
-        let _ = fs::remove_dir(&settings.path);
-    }
-    made?;
-    match tidied.as_ref().map_err(io::Error::kind) {
-        // Another one that waited has come in meanwhile: it finds the clone made, and tidies up itself.
-        Err(io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound) => Ok(()),
-        _ => tidied.context("tidy up after cloning"),
-    }
-}
-
-/// Makes git's directory with the remote's branch in it, and puts it in its place. The files come when it is opened, as
-/// the journal in it says.
-fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Result<()> {
-    match fs::remove_dir_all(directory) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            return Err(error).context("clear an old attempt");
-        }
-        _ => {}
-    }
-    let mut options = RepositoryInitOptions::new();
-    options.bare(true).external_template(false).initial_head(&settings.branch);
-    let repository = Repository::init_opts(directory, &options).context("make a repository")?;
-    let branch = settings.branch_ref();
-    let transport = transport::open(settings, context)?;
-    if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
-        let private = directory.join("f9");
-        fs::create_dir_all(&private).context("make a directory inside .git")?;
-        Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;
-        if let Some(name) = tip.branch.strip_prefix("refs/heads/") {
-            let tracking = format!("refs/remotes/origin/{name}");
-            repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
-        }
-        if tip.branch != branch {
-            new_branch::warn(&*transport, &repository, settings, context, "is published by the next push");
-        }
-    }
-    let mut config = repository.config().context("configure the clone")?;
-    config.set_bool("core.bare", false).context("configure the clone")?;
-    config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
-    config.set_str("user.name", &settings.author_name).context("configure the clone")?;
-    config.set_str("user.email", &settings.author_email).context("configure the clone")?;
-    set_upstream(&mut config, &settings.branch)?;
-    note_branch(directory, &branch)?;
-    fs::rename(directory, settings.path.join(".git")).context("put the clone in its place")
 }
 
 impl Repo {
@@ -252,16 +174,12 @@ impl Repo {
 
     /// The branch that f9 has last put the clone on.
     fn own_branch(&self) -> Result<Option<Vec<u8>>> {
-        match fs::read(self.git.path().join(OWN_BRANCH)) {
-            Ok(name) => Ok(Some(name)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error).context("read which branch the clone was put on"),
-        }
+        own_file::read(&self.git.path().join(OWN_BRANCH))
     }
 }
 
 /// So that a plain `git push` by hand knows where to. What somebody has set already stays.
-fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
+pub(crate) fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
     let remote = format!("branch.{branch}.remote");
     if config.get_entry(&remote).is_ok() {
         return Ok(());
@@ -272,11 +190,7 @@ fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
 }
 
 /// Notes that f9 has put the clone on this branch (`refs/heads/…`).
-fn note_branch(git: &Path, branch: &str) -> Result<()> {
-    let note = git.join(OWN_BRANCH);
-    let new = note.with_extension("new");
-    fs::create_dir_all(git.join("f9"))
-        .and_then(|()| fs::write(&new, branch))
-        .and_then(|()| fs::rename(&new, &note))
-        .context("note which branch the clone is on")
+pub(crate) fn note_branch(git: &Path, branch: &str) -> Result<()> {
+    own_file::make_directory(&git.join("f9"))?;
+    own_file::replace(&git.join(OWN_BRANCH), branch.as_bytes())
 }

@@ -10,6 +10,7 @@ use crate::{
     journal::Journal,
     lock::LockFile,
     options::Settings,
+    own_file,
     transport::Transport,
     worktree::Worktree,
 };
@@ -54,7 +55,7 @@ impl Repo {
         // Where f9 keeps files that are not complete.
         git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
         let private = git.path().join("f9");
-        fs::create_dir_all(&private).context("make a directory inside .git")?;
+        own_file::make_directory(&private)?;
         let transport = crate::transport::open(&settings, &context)?;
         let worktree = Worktree::open(path, private.join("spool"))?;
         let journal = Journal::new(private.join("journal"));

@@ -7,6 +7,7 @@ mod http;
 mod interrupted;
 mod kill;
 mod opening;
+mod own_files;
 mod packs;
 mod remotes;
 mod ssh;

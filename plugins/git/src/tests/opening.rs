@@ -330,20 +330,6 @@ fn a_remote_that_is_not_there_is_an_error_that_leaves_nothing() {
 }
 
 #[test]
-fn an_interrupted_clone_is_made_anew() {
-    let site = Site::with(&[("a.txt", "a\n")]);
-    fs::create_dir_all(site.path("clone/.f9-tmp-clone/git/objects")).unwrap();
-    fs::write(site.path("clone/.f9-tmp-clone/git/HEAD"), "torn").unwrap();
-    site.open("clone");
-    assert_eq!(read(&site.path("clone"), "a.txt"), "a\n");
-    assert!(!site.path("clone/.f9-tmp-clone").exists());
-    // Ended after the clone was in its place, and before it had tidied up.
-    fs::create_dir_all(site.path("clone/.f9-tmp-clone/git")).unwrap();
-    site.open("clone");
-    assert!(!site.path("clone/.f9-tmp-clone").exists());
-}
-
-#[test]
 fn many_that_open_the_same_path_at_once_share_one_clone() {
     let site = Site::with(&[("a.txt", "a\n")]);
     std::thread::scope(|scope| {

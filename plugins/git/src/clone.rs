@@ -1,0 +1,164 @@
+//! Making a clone.
+//!
+//! It grows in a directory with a name made at random, inside the directory that it is for, and becomes `.git` by one
+//! rename. No file of the remote is in the tree before that, and nothing of ours is left in it after: so no name that a
+//! repository can track has a meaning. The files come when the clone is opened, as the journal in it says.
+
+use std::{
+    collections::hash_map::RandomState,
+    fs,
+    hash::{BuildHasher as _, Hasher as _},
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::Path,
+};
+
+use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
+use git2::{Repository, RepositoryInitOptions};
+
+use crate::{
+    errors::Context as _,
+    journal::{Journal, Step},
+    lock::{LockFile, Shared},
+    new_branch,
+    open::{note_branch, set_upstream},
+    options::Settings,
+    own_file,
+    transport::{self, Wanted},
+};
+
+/// How the name of a clone in the making begins; hexadecimal digits follow.
+const PREFIX: &str = ".f9-clone-";
+
+/// The file in it by which it is known for what it is, and what it says.
+const MARK: (&str, &[u8]) = ("f9-clone", b"This clone is not complete.\n");
+
+/// How often the directory for the clone may be taken away while we wait for it.
+const ATTEMPTS: u32 = 100;
+
+/// Makes the clone at `settings.path`, unless somebody else is quicker.
+pub(crate) fn make(settings: &Settings, context: &Context) -> Result<()> {
+    let is_new = !settings.path.exists();
+    let held = hold(settings, context)?;
+    let made = make_alone(settings, context, held.is_some());
+    if made.is_err() && is_new {
+        // Only if it is still empty.
+        let _ = fs::remove_dir(&settings.path);
+    }
+    made
+}
+
+/// Whether this is what the maker of a clone left behind when it was killed. Nobody else's directory is taken for one.
+pub(crate) fn is_remains(path: &Path) -> bool {
+    let is_named_so = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
+        let digits = name.strip_prefix(PREFIX);
+        digits
+            .is_some_and(|digits| digits.len() == 16 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+    });
+    let is_our_directory = || {
+        let metadata = fs::symlink_metadata(path);
+        metadata.is_ok_and(|there| there.is_dir() && there.uid() == rustix::process::geteuid().as_raw())
+    };
+    let is_marked = || matches!(own_file::read(&path.join(MARK.0)), Ok(Some(mark)) if mark == MARK.1);
+    let is_empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
+    is_named_so && is_our_directory() && (is_marked() || is_empty())
+}
+
+/// The directory for the clone, which is made if need be and locked, so that nobody makes the same clone at the same
+/// time. `None` where the file system has no locks for directories (NFS): then both make one, and one of them is taken.
+fn hold(settings: &Settings, context: &Context) -> Result<Option<Shared>> {
+    for _ in 0..ATTEMPTS {
+        fs::create_dir_all(&settings.path).context("make the directory for the clone")?;
+        match LockFile::hold_directory(settings.path.clone(), settings.timeout, context) {
+            Ok(held) => return Ok(Some(held)),
+            // Another one that made it has failed, and tidied up.
+            Err(error) if error.is_not_found() => {}
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Io | ErrorKind::Unsupported | ErrorKind::Other) =>
+            {
+                log::debug!("the directory for the clone is not locked: {error}");
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(Error::new(ErrorKind::Busy, "the directory for the clone is taken away again and again")
+        .at(settings.path.display())
+        .hint("find out which program removes it, then try again"))
+}
+
+fn make_alone(settings: &Settings, context: &Context, is_locked: bool) -> Result<()> {
+    let place = settings.path.join(".git");
+    if own_file::is_there(&place) {
+        return Ok(());
+    }
+    if is_locked {
+        remove_remains(&settings.path)?;
+    }
+    let nursery = settings.path.join(format!("{PREFIX}{:016x}", random()));
+    fs::create_dir(&nursery).context("make the directory for the clone")?;
+    own_file::replace(&nursery.join(MARK.0), MARK.1)?;
+    let made = fetch_into(&nursery, settings, context).and_then(|()| come_to_life(&nursery, &place));
+    if made.is_err() {
+        // What cannot be removed now is removed before the next attempt.
+        let _ = fs::remove_dir_all(&nursery);
+    }
+    made
+}
+
+fn remove_remains(directory: &Path) -> Result<()> {
+    for entry in fs::read_dir(directory).context("look into `path`")? {
+        let path = entry.context("look into `path`")?.path();
+        if is_remains(&path) {
+            fs::remove_dir_all(&path).context("remove an incomplete clone")?;
+            log::info!("removed {}, an incomplete clone that was left behind", path.display());
+        }
+    }
+    Ok(())
+}
+
+/// Makes git's directory with the remote's branch in it.
+fn fetch_into(directory: &Path, settings: &Settings, context: &Context) -> Result<()> {
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false).initial_head(&settings.branch);
+    let repository = Repository::init_opts(directory, &options).context("make a repository")?;
+    let branch = settings.branch_ref();
+    let transport = transport::open(settings, context)?;
+    if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
+        let private = directory.join("f9");
+        own_file::make_directory(&private)?;
+        Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;
+        if let Some(name) = tip.branch.strip_prefix("refs/heads/") {
+            let tracking = format!("refs/remotes/origin/{name}");
+            repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
+        }
+        if tip.branch != branch {
+            new_branch::warn(&*transport, &repository, settings, context, "is published by the next push");
+        }
+    }
+    let mut config = repository.config().context("configure the clone")?;
+    config.set_bool("core.bare", false).context("configure the clone")?;
+    config.set_bool("core.logallrefupdates", true).context("configure the clone")?;
+    config.set_str("user.name", &settings.author_name).context("configure the clone")?;
+    config.set_str("user.email", &settings.author_email).context("configure the clone")?;
+    set_upstream(&mut config, &settings.branch)?;
+    note_branch(directory, &branch)
+}
+
+/// Puts the clone in its place, unless another one is there.
+fn come_to_life(nursery: &Path, place: &Path) -> Result<()> {
+    match fs::rename(nursery, place) {
+        Ok(()) => fs::remove_file(place.join(MARK.0)).context("finish the clone"),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists) =>
+        {
+            fs::remove_dir_all(nursery).context("remove a clone that another process was quicker to make")
+        }
+        Err(error) => Err(error).context("put the clone in its place"),
+    }
+}
+
+/// A number that nobody can foresee.
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
