@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use f9_plugin_api::{
@@ -13,6 +13,7 @@ use f9_plugin_api::{
 use f9_tree::{Tree, TreeOptions};
 
 use crate::{
+    converted::{Attributes, Conversion, MAX_POINTER},
     dotgit::is_dot_git,
     journal::Journal,
     open,
@@ -28,6 +29,7 @@ pub(crate) struct GitBackend {
     tree: Tree,
     repo: Mutex<Repo>,
     guard: TreeGuard,
+    attributes: Arc<Mutex<Attributes>>,
 }
 
 /// What a change of a single file needs to know of the repository: enough to wait for its turn.
@@ -46,7 +48,27 @@ impl GitBackend {
         let options = TreeOptions::default().create_root(false).reserved(|name| is_dot_git(name.as_bytes()));
         let tree = Tree::open(&settings.path, options)?;
         let guard = TreeGuard { locks: repo.locks.clone(), journal: repo.journal.clone(), context };
-        Ok(Self { tree, repo: Mutex::new(repo), guard })
+        let attributes = Arc::new(Mutex::new(repo.attributes()?));
+        Ok(Self { tree, repo: Mutex::new(repo), guard, attributes })
+    }
+
+    /// Refuses content for a path whose files git keeps in another form. `None` is content that is not known yet.
+    fn check_storable(&self, path: &BackendPath, content: Option<&[u8]>) -> Result<()> {
+        check_storable(&self.attributes, path, content)
+    }
+
+    /// As [`check_storable`](Self::check_storable), for the content of another file.
+    fn check_copy_storable(&self, from: &BackendPath, to: &BackendPath) -> Result<()> {
+        let Some(conversion) = conversion_of(&self.attributes, to)? else { return Ok(()) };
+        let is_file = self.tree.info(from).is_ok_and(|info| info.is_file());
+        let is_stored_form = conversion.has_stored_form()
+            && is_file
+            && self
+                .tree
+                .read_range(from, ByteRange::from(0..MAX_POINTER as u64))
+                .is_ok_and(|content| conversion.is_stored_form(&content));
+        // What is missing, or a directory, is the tree's to tell.
+        if is_file && !is_stored_form { Err(conversion.refusal(to.as_str().as_bytes())) } else { Ok(()) }
     }
 
     /// Runs one operation of this clone at a time, here and in other processes, on a tree that is whole.
@@ -84,7 +106,10 @@ impl FileBackend for GitBackend {
 
     fn create(&self, path: &BackendPath, content: Content<'_>, options: CreateOptions) -> Result<FileInfo> {
         match content {
-            Content::Bytes(_) => self.change(|tree| tree.create(path, content, options)),
+            Content::Bytes(bytes) => {
+                self.check_storable(path, Some(bytes))?;
+                self.change(|tree| tree.create(path, content, options))
+            }
             // The content may take its time to come, and nobody is to wait for it.
             Content::Reader(mut reader) => {
                 let mut writer = self.open_write(path, options)?;
@@ -107,6 +132,11 @@ impl FileBackend for GitBackend {
     }
 
     fn update(&self, path: &BackendPath, content: Content<'_>, mode: UpdateMode) -> Result<FileInfo> {
+        let bytes = match (&content, mode) {
+            (Content::Bytes(bytes), UpdateMode::Replace) => Some(&**bytes),
+            _ => None,
+        };
+        self.check_storable(path, bytes)?;
         self.change(|tree| tree.update(path, content, mode))
     }
 
@@ -127,15 +157,27 @@ impl FileBackend for GitBackend {
     }
 
     fn open_write(&self, path: &BackendPath, options: CreateOptions) -> Result<Box<dyn FileWriter>> {
+        let conversion = conversion_of(&self.attributes, path)?;
+        if let Some(conversion) = conversion.filter(|conversion| !conversion.has_stored_form()) {
+            return Err(conversion.refusal(path.as_str().as_bytes()));
+        }
         let writer = self.tree.open_write(path, options)?;
-        Ok(Box::new(Writer { writer, guard: self.guard.clone() }))
+        Ok(Box::new(Writer {
+            writer,
+            guard: self.guard.clone(),
+            path: path.clone(),
+            attributes: Arc::clone(&self.attributes),
+            beginning: Vec::new(),
+        }))
     }
 
     fn copy(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.check_copy_storable(from, to)?;
         self.change(|tree| tree.copy(from, to, options))
     }
 
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        self.check_copy_storable(from, to)?;
         self.change(|tree| tree.rename(from, to, options))
     }
 
@@ -144,15 +186,40 @@ impl FileBackend for GitBackend {
     }
 }
 
+fn check_storable(attributes: &Mutex<Attributes>, path: &BackendPath, content: Option<&[u8]>) -> Result<()> {
+    match conversion_of(attributes, path)? {
+        Some(conversion) if !content.is_some_and(|content| conversion.is_stored_form(content)) => {
+            Err(conversion.refusal(path.as_str().as_bytes()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The attribute by which git would convert the file at `path`.
+fn conversion_of(attributes: &Mutex<Attributes>, path: &BackendPath) -> Result<Option<Conversion>> {
+    if path.is_root() {
+        return Ok(None);
+    }
+    // Nothing is left half done by a panic: it only reads.
+    attributes.lock().unwrap_or_else(PoisonError::into_inner).conversion(path.as_str().as_bytes())
+}
+
 /// A stream into the working tree. Only its end touches the tree, and waits for its turn.
 struct Writer {
     writer: Box<dyn FileWriter>,
     guard: TreeGuard,
+    path: BackendPath,
+    attributes: Arc<Mutex<Attributes>>,
+    /// As much of the content as tells whether it is a pointer of Git LFS.
+    beginning: Vec<u8>,
 }
 
 impl io::Write for Writer {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        self.writer.write(buffer)
+        let written = self.writer.write(buffer)?;
+        let wanted = MAX_POINTER.saturating_sub(self.beginning.len()).min(written);
+        self.beginning.extend_from_slice(&buffer[..wanted]);
+        Ok(written)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -162,6 +229,7 @@ impl io::Write for Writer {
 
 impl FileWriter for Writer {
     fn commit(&mut self) -> Result<FileInfo> {
+        check_storable(&self.attributes, &self.path, Some(&self.beginning))?;
         let _shared = self.guard.locks.tree.share(&self.guard.context)?;
         if self.guard.journal.exists() {
             let message = "an interrupted synchronisation has to be finished first";

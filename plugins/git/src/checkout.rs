@@ -230,6 +230,7 @@ impl Repo {
             }
         }
         refuse_if_any(&in_the_way)?;
+        done.extend(self.converted_among(&changes)?.into_iter().map(<[u8]>::to_vec));
         Ok(Plan { changes, done })
     }
 

@@ -7,6 +7,7 @@ use git2::{ErrorCode, FileMode, Index, IndexConflict, IndexEntry};
 
 use crate::{
     checkout::{Before, Change, Entry, blob_id, index_entry},
+    converted::conversion,
     errors::{Context as _, clean},
     merge::colliding,
     repository::Repo,
@@ -72,6 +73,11 @@ impl Repo {
         let was_executable =
             conflict.our.or(conflict.their).or(conflict.ancestor).is_some_and(|side| side.mode == executable);
         let mode = if was_executable { executable } else { u32::from(FileMode::Blob) };
+        if let Some(conversion) = conversion(&self.git, &self.worktree, path)?
+            && !conversion.is_stored_form(&content)
+        {
+            return Err(conversion.refusal(path));
+        }
         index.conflict_remove(as_path(path)).context("settle the conflict")?;
         let new = Some(Entry { id: blob_id(&content)?, mode });
         let change = Change { path: path.to_vec(), old: None, new, content: Some(content) };

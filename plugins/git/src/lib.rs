@@ -103,6 +103,7 @@ mod cache_tree;
 mod checkout;
 mod clone;
 mod conflicts;
+mod converted;
 mod dotgit;
 mod errors;
 mod hidden;

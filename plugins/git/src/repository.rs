@@ -6,6 +6,7 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, Oid, Reference, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
 
 use crate::{
+    converted::Attributes,
     errors::{Context as _, clean, name_some},
     journal::Journal,
     lock::LockFile,
@@ -62,6 +63,13 @@ impl Repo {
         let lock = |name: &str| LockFile::new(private.join(name), settings.timeout);
         let locks = Locks { operation: lock("operation.lock"), tree: lock("tree.lock") };
         Ok(Self { git, settings, context, transport, worktree, journal, locks })
+    }
+
+    /// The attributes of this clone, to be asked while it is busy.
+    pub(crate) fn attributes(&self) -> Result<Attributes> {
+        let git = Repository::open(self.git.path()).context("open the repository")?;
+        let worktree = Worktree::open(&self.settings.path, self.git.path().join("f9/spool"))?;
+        Ok(Attributes::new(git, worktree))
     }
 
     /// The commit the branch is at; `None` before the first.

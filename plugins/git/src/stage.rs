@@ -6,6 +6,7 @@ use f9_plugin_api::{Error, ErrorKind, Result, log};
 use git2::{IndexAddOption, Oid, StatusOptions, Tree};
 
 use crate::{
+    converted::Conversion,
     dotgit::leads_into_dot_git,
     errors::{Context as _, name_some},
     index_file::IndexFile,
@@ -36,7 +37,14 @@ impl Repo {
         let statuses = self.git.statuses(Some(&mut options)).context("look for changes")?;
         let paths = statuses.iter().map(|entry| String::from_utf8_lossy(entry.path_bytes()).into_owned());
         // What ends in a slash is a repository of its own.
-        Ok(paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY)).collect())
+        let paths = paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY));
+        let mut pending = Vec::new();
+        for path in paths {
+            if self.unstorable_file(path.as_bytes())?.is_none() {
+                pending.push(path);
+            }
+        }
+        Ok(pending)
     }
 
     /// The index, unless only libgit2 can read it. Refuses to go on while conflicts are open or files are hidden from git.
@@ -109,7 +117,7 @@ impl Repo {
     /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
     fn stage_whole(&self) -> Result<Oid> {
         let mut index = self.index()?;
-        let mut bad = None;
+        let (mut bad, mut left_out) = (None, Vec::new());
         let mut skip = |path: &Path, _: &[u8]| {
             if leads_into_dot_git(path.as_os_str().as_bytes()) {
                 bad = Some(disguised(path.as_os_str().as_bytes()));
@@ -119,17 +127,39 @@ impl Repo {
             if nested {
                 log::warn!("{} is a repository of its own and is not committed", path.display());
             }
-            i32::from(nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()))
+            if nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()) {
+                return 1;
+            }
+            match self.unstorable_file(path.as_os_str().as_bytes()) {
+                Ok(None) => 0,
+                Ok(Some(conversion)) => {
+                    left_out.push((path.as_os_str().as_bytes().to_vec(), conversion));
+                    1
+                }
+                Err(error) => {
+                    bad = Some(error);
+                    -1
+                }
+            }
         };
         let added = index.add_all(["*"], IndexAddOption::DEFAULT, Some(&mut skip));
         match bad {
             Some(bad) => return Err(bad),
             None => added.context("stage the changes")?,
         }
+        self.warn_of_unstorable(&left_out);
         let tree = index.write_tree().context("write a tree")?;
         // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
         index.write().context("write the index")?;
         Ok(tree)
+    }
+
+    /// The attribute that forbids storing the file at `path`; `None` also for what is no file there.
+    fn unstorable_file(&self, path: &[u8]) -> Result<Option<Conversion>> {
+        match self.worktree.open_file(path)? {
+            Some(_) => self.unstorable(path),
+            None => Ok(None),
+        }
     }
 
     /// Writes a commit; no branch moves.

@@ -20,6 +20,7 @@ use rustix::fs::Stat;
 use crate::{
     checkout::{Entry, git_mode, index_entry},
     conflicts::as_path,
+    converted::Conversion,
     dotgit::leads_into_dot_git,
     errors::Context as _,
     index_file::IndexFile,
@@ -30,6 +31,14 @@ use crate::{
 
 /// What the index is to have instead: `None` for a file that is gone.
 type Changes = BTreeMap<Vec<u8>, Option<IndexEntry>>;
+
+/// What a look at paths has found.
+#[derive(Default)]
+struct Looked {
+    changes: Changes,
+    /// What is changed and cannot be stored.
+    left_out: Vec<(Vec<u8>, Conversion)>,
+}
 
 impl Repo {
     /// The index, if it holds nothing but plain entries: then no conflict is open.
@@ -45,9 +54,9 @@ impl Repo {
     pub(crate) fn touched(&self, index: &IndexFile, head: Option<Oid>) -> Result<Option<Vec<Vec<u8>>>> {
         let Some(tree) = index.tree().filter(|tree| Some(*tree) == head) else { return Ok(None) };
         let Some(paths) = self.differing(index)? else { return Ok(None) };
-        let Some(changes) = self.look_at(index, paths)? else { return Ok(None) };
+        let Some(looked) = self.look_at(index, paths)? else { return Ok(None) };
         let (same, differ): (Changes, Changes) =
-            changes.into_iter().partition(|(path, entry)| is_same(index, path, entry.as_ref()));
+            looked.changes.into_iter().partition(|(path, entry)| is_same(index, path, entry.as_ref()));
         if !same.is_empty() {
             // So that the next one need not look into these files. If somebody else is about to write, the next one does.
             let tree = self.git.find_tree(tree).context("read a tree")?;
@@ -62,7 +71,8 @@ impl Repo {
     pub(crate) fn stage_touched(&self, index: &IndexFile) -> Result<Option<Oid>> {
         let Some(tree) = index.tree() else { return Ok(None) };
         let Some(paths) = self.differing(index)? else { return Ok(None) };
-        let Some(changes) = self.look_at(index, paths)? else { return Ok(None) };
+        let Some(Looked { changes, left_out }) = self.look_at(index, paths)? else { return Ok(None) };
+        self.warn_of_unstorable(&left_out);
         if changes.is_empty() {
             return Ok(Some(tree));
         }
@@ -105,8 +115,8 @@ impl Repo {
 
     /// What the index is to know of these paths. Files that look changed and are not are among them: what the system says
     /// of them is new.
-    fn look_at(&self, index: &IndexFile, paths: Vec<Vec<u8>>) -> Result<Option<Changes>> {
-        let mut changes = Changes::new();
+    fn look_at(&self, index: &IndexFile, paths: Vec<Vec<u8>>) -> Result<Option<Looked>> {
+        let Looked { mut changes, mut left_out } = Looked::default();
         let mut open = paths;
         while let Some(path) = open.pop() {
             self.context.check_cancelled()?;
@@ -141,13 +151,19 @@ impl Repo {
                     Some(_) if tracked.is_none() && self.is_ignored(&path, false)? => {}
                     Some(_) if leads_into_dot_git(&path) => return Err(disguised(&path)),
                     Some(mode) => {
+                        if mode != u32::from(FileMode::Link)
+                            && let Some(conversion) = self.unstorable(&path)?
+                        {
+                            left_out.push((path, conversion));
+                            continue;
+                        }
                         let Some(entry) = self.entry_of(&path, mode, &stat)? else { return Ok(None) };
                         changes.insert(path, Some(entry));
                     }
                 },
             }
         }
-        Ok(Some(changes))
+        Ok(Some(Looked { changes, left_out }))
     }
 
     /// Stores a file or link, and says what the index is to know of it; `None` if it is no longer there. It was asked for

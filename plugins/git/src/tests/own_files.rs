@@ -25,7 +25,8 @@ fn list(backend: &crate::backend::GitBackend) -> usize {
 
 #[test]
 fn names_that_a_remote_tracks_mean_nothing_to_the_making_of_clones() {
-    let plants: [(&str, fn(&Path)); 4] = [
+    type Plant = fn(&Path);
+    let plants: [(&str, Plant); 4] = [
         ("a directory with a link for a lock", |tree| {
             fs::create_dir(tree.join(".f9-tmp-clone")).unwrap();
             symlink("../../victim", tree.join(".f9-tmp-clone/lock")).unwrap();
