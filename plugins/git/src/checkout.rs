@@ -1,11 +1,6 @@
 //! What brings the working tree from one state to another, planned so that a crash at any point can be made up for.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    ffi::OsStr,
-    fs,
-    os::unix::ffi::OsStrExt,
-};
+use std::collections::{BTreeSet, HashSet};
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, TreeEntry};
@@ -202,17 +197,16 @@ impl Repo {
         if git_mode(&stat) != Some(entry.mode) {
             return Ok(false);
         }
-        Ok(self.hash(path, entry.mode)? == entry.id)
+        Ok(self.hash(path, entry.mode)? == Some(entry.id))
     }
 
-    /// The id that git would give to the file or link at `path`.
-    fn hash(&self, path: &[u8], mode: u32) -> Result<Oid> {
-        let file = self.worktree.root_path().join(OsStr::from_bytes(path));
+    /// The id that git would give to the file or link at `path`; `None` if it is no longer there.
+    fn hash(&self, path: &[u8], mode: u32) -> Result<Option<Oid>> {
         if mode == u32::from(FileMode::Link) {
-            return blob_id(fs::read_link(file).context("read a link")?.as_os_str().as_bytes());
+            return self.worktree.read_link(path)?.map(|target| blob_id(&target)).transpose();
         }
         // With the filters of the path: what a checkout made of a blob becomes that blob again.
-        self.git.blob_path(&file).context("read a file")
+        self.worktree.open_file(path)?.map(|file| self.store_file(path, file)).transpose()
     }
 
     fn plan_for_clean(&self, changes: Vec<Change>) -> Result<Plan> {

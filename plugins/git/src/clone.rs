@@ -14,14 +14,13 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{Repository, RepositoryInitOptions};
+use git2::{Config, Repository, RepositoryInitOptions};
 
 use crate::{
     errors::Context as _,
     journal::{Journal, Step},
     lock::{LockFile, Shared},
     new_branch,
-    open::{note_branch, set_upstream},
     options::Settings,
     own_file,
     transport::{self, Wanted},
@@ -32,6 +31,9 @@ const PREFIX: &str = ".f9-clone-";
 
 /// The file in it by which it is known for what it is, and what it says.
 const MARK: (&str, &[u8]) = ("f9-clone", b"This clone is not complete.\n");
+
+/// Where the clone says which branch f9 has last put it on: a checkout that somebody else has put elsewhere is theirs.
+pub(crate) const OWN_BRANCH: &str = "f9/branch";
 
 /// How often the directory for the clone may be taken away while we wait for it.
 const ATTEMPTS: u32 = 100;
@@ -48,8 +50,8 @@ pub(crate) fn make(settings: &Settings, context: &Context) -> Result<()> {
     made
 }
 
-/// Whether this is what the maker of a clone left behind when it was killed. Nobody else's directory is taken for one.
-pub(crate) fn is_remains(path: &Path) -> bool {
+/// Whether this looks like a clone in the making. Whether it is one, and left behind, is found out under the lock.
+pub(crate) fn may_be_remains(path: &Path) -> bool {
     let is_named_so = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
         let digits = name.strip_prefix(PREFIX);
         digits
@@ -59,9 +61,15 @@ pub(crate) fn is_remains(path: &Path) -> bool {
         let metadata = fs::symlink_metadata(path);
         metadata.is_ok_and(|there| there.is_dir() && there.uid() == rustix::process::geteuid().as_raw())
     };
-    let is_marked = || matches!(own_file::read(&path.join(MARK.0)), Ok(Some(mark)) if mark == MARK.1);
-    let is_empty = || fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-    is_named_so && is_our_directory() && (is_marked() || is_empty())
+    is_named_so && is_our_directory()
+}
+
+/// The error for a directory that has something else in it.
+pub(crate) fn not_empty(path: &Path) -> Error {
+    let message = "the directory is not empty and is no git repository; nothing was changed";
+    Error::new(ErrorKind::AlreadyExists, message)
+        .at(path.display())
+        .hint("name an empty or new directory as `path`, or run `git init` in this one")
 }
 
 /// The directory for the clone, which is made if need be and locked, so that nobody makes the same clone at the same
@@ -97,7 +105,7 @@ fn make_alone(settings: &Settings, context: &Context, is_locked: bool) -> Result
     }
     let nursery = settings.path.join(format!("{PREFIX}{:016x}", random()));
     fs::create_dir(&nursery).context("make the directory for the clone")?;
-    own_file::replace(&nursery.join(MARK.0), MARK.1)?;
+    fs::write(nursery.join(MARK.0), MARK.1).context("make the directory for the clone")?;
     let made = fetch_into(&nursery, settings, context).and_then(|()| come_to_life(&nursery, &place));
     if made.is_err() {
         // What cannot be removed now is removed before the next attempt.
@@ -106,13 +114,18 @@ fn make_alone(settings: &Settings, context: &Context, is_locked: bool) -> Result
     made
 }
 
+/// Removes what the makers of clones left behind when they were killed. Nobody else's directory is taken for one: it has
+/// our mark, or nothing in it.
 fn remove_remains(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory).context("look into `path`")? {
         let path = entry.context("look into `path`")?.path();
-        if is_remains(&path) {
-            fs::remove_dir_all(&path).context("remove an incomplete clone")?;
-            log::info!("removed {}, an incomplete clone that was left behind", path.display());
+        let is_marked = || matches!(own_file::read(&path.join(MARK.0)), Ok(Some(mark)) if MARK.1.starts_with(&mark));
+        let is_empty = || fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
+        if !may_be_remains(&path) || !(is_marked() || is_empty()) {
+            return Err(not_empty(directory));
         }
+        fs::remove_dir_all(&path).context("remove an incomplete clone")?;
+        log::info!("removed {}, an incomplete clone that was left behind", path.display());
     }
     Ok(())
 }
@@ -161,4 +174,21 @@ fn come_to_life(nursery: &Path, place: &Path) -> Result<()> {
 /// A number that nobody can foresee.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
+}
+
+/// So that a plain `git push` by hand knows where to. What somebody has set already stays.
+pub(crate) fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
+    let remote = format!("branch.{branch}.remote");
+    if config.get_entry(&remote).is_ok() {
+        return Ok(());
+    }
+    let merge = (format!("branch.{branch}.merge"), format!("refs/heads/{branch}"));
+    config.set_str(&remote, "origin").context("configure the clone")?;
+    config.set_str(&merge.0, &merge.1).context("configure the clone")
+}
+
+/// Notes that f9 has put the clone on this branch (`refs/heads/…`).
+pub(crate) fn note_branch(git: &Path, branch: &str) -> Result<()> {
+    own_file::make_directory(&git.join("f9"))?;
+    own_file::replace(&git.join(OWN_BRANCH), branch.as_bytes())
 }

@@ -1,6 +1,6 @@
 //! Open conflicts: what they are, and settling them.
 
-use std::{ffi::OsStr, fs, os::unix::ffi::OsStrExt, path::Path};
+use std::{ffi::OsStr, io::Read as _, os::unix::ffi::OsStrExt, path::Path};
 
 use f9_plugin_api::{BackendPath, Conflict, ConflictSide, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, FileMode, Index, IndexConflict, IndexEntry};
@@ -132,7 +132,11 @@ impl Repo {
         }
         let marked = self.with_markers(conflict)?.and_then(|change| change.content);
         let Some(marked) = marked else { return Ok(true) };
-        let there = fs::read(self.worktree.root_path().join(as_path(path))).context("read a file")?;
+        let mut there = Vec::new();
+        match self.worktree.open_file(path)? {
+            Some(mut file) => file.read_to_end(&mut there).context("read a file")?,
+            None => return Ok(true), // a link, which none of the sides is
+        };
         Ok(without_labels(&there) != without_labels(&marked))
     }
 

@@ -15,6 +15,7 @@ use crate::{
     conflicts::as_path,
     errors::{Context as _, clean, name_some},
     repository::{Repo, count},
+    rules::{self, Shadow},
     worktree::{Found, Worktree},
 };
 
@@ -93,6 +94,8 @@ impl std::fmt::Display for Conversion {
 /// The attribute that makes git convert the file at `path`, by the attributes files of the working tree or by those of the
 /// last commit: taking a line out of a file that is not committed yet publishes nothing.
 pub(crate) fn conversion(git: &Repository, worktree: &Worktree, path: &[u8]) -> Result<Option<Conversion>> {
+    let shadow = rules::shadow(git, worktree, path)?;
+    let git = shadow.as_ref().map_or(git, Shadow::git);
     for flags in [AttrCheckFlags::FILE_THEN_INDEX, AttrCheckFlags::INDEX_ONLY] {
         for name in ATTRIBUTES {
             let value = git.get_attr_bytes(as_path(path), name, flags | AttrCheckFlags::NO_SYSTEM);

@@ -22,6 +22,7 @@
 //! | `ssh_key_path`, `ssh_key_passphrase` | string | none | The private key for SSH. |
 //! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
 //! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
+//! | `trust_other_owner` | boolean | `false` | Use a clone that belongs to another user, who may have prepared it. |
 //! | `timeout` | integer | `60` | Seconds that the remote may be silent, and that a connection may take to come about. |
 //!
 //! # Synchronising
@@ -70,8 +71,9 @@
 //! # What nothing depends on
 //!
 //! No configuration of the system or the user, no hooks of the clone, no environment, and no `git` program but for one
-//! case: a remote that is a path and has hooks is pushed to with the `git` of this machine, which runs them. libgit2 is
-//! part of the library; HTTP and SSH are spoken by the plugin itself.
+//! case: a remote that is a path and has hooks is pushed to with the `git` of this machine, which runs them. It is started in
+//! an empty repository made for the purpose, so that no configuration of the clone has a say, and not at all if the remote
+//! belongs to another user. libgit2 is part of the library; HTTP and SSH are spoken by the plugin itself.
 //!
 //! # Safety
 //!
@@ -79,6 +81,21 @@
 //! under way is written down first, inside `.git`, and finished by the next operation if the process is killed. As with
 //! git itself, a power failure can take back the last seconds. Of a remote's names and links nothing is believed: whatever
 //! they say, files are written into the working tree alone.
+//!
+//! A clone whose working tree or `.git` belongs to another user is refused, as git refuses it, unless `trust_other_owner`
+//! says otherwise. What f9 keeps for itself lies in `.git/f9`, where no repository can track a file, and is opened only if it
+//! is a plain file: never through a link.
+//!
+//! `.gitignore` and `.gitattributes` count where they are plain files, as for git; a link of that name counts as missing.
+//!
+//! # Files that git converts
+//!
+//! Where attributes name a filter (`filter=…`, macros included) or a `working-tree-encoding`, the working tree may hold the
+//! clear text of what git keeps encrypted, or the content of what it keeps elsewhere. f9 runs no filters. So nothing is
+//! stored under such a path: writing there is `Unsupported` and names the attribute and its line; what others changed there
+//! is left out of commits with a warning that counts and names it; a pull leaves such a file alone unless it is in the form
+//! that git keeps. Deleting is possible. A pointer of Git LFS is the form that git keeps: it is read, copied and written as
+//! the small file that it is.
 //!
 //! A remote that is a path gets a file `f9.lock`, by which pushes of f9 wait for each other. It stays there, and is empty
 //! while nobody pushes.
@@ -117,10 +134,12 @@ mod new_branch;
 mod open;
 mod options;
 mod own_file;
+mod ownership;
 mod placing;
 mod recovery;
 mod remote_url;
 mod repository;
+mod rules;
 mod scan;
 mod stage;
 mod sync;

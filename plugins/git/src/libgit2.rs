@@ -24,8 +24,7 @@ fn configure() -> Result<(), git2::Error> {
         // SAFETY: runs once, and no repository is open yet: `init` comes before the first.
         unsafe { opts::set_search_path(level, "")? };
     }
-    // Who owns a repository matters to programs that run what its configuration says. This one runs nothing, and a
-    // working tree on a container's volume often belongs to somebody else.
+    // The module `ownership` looks at the clone, with an option to trust it; of a remote only objects and branches are read.
     // SAFETY: as above.
     unsafe { opts::set_verify_owner_validation(false)? };
     // SAFETY: as above: no transport is created meanwhile.

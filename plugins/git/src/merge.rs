@@ -1,7 +1,5 @@
 //! Bringing the remote's commits into the branch and the working tree.
 
-use std::fs;
-
 use f9_plugin_api::Result;
 use git2::{
     FileMode, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions, MergeOptions, Oid, Tree,
@@ -12,6 +10,7 @@ use crate::{
     conflicts::{as_path, conflict_path, with_stage},
     errors::Context as _,
     journal::Step,
+    own_file,
     repository::Repo,
 };
 
@@ -105,11 +104,10 @@ impl Repo {
         let plan = self.plan(changes, before)?;
         self.journal.write(Step::Conflict { ours, their })?;
         let placed = self.execute(&plan, Some(&old), &merged.files)?;
-        let private = |name: &str, text: String| fs::write(self.git.path().join(name), text);
-        private("MERGE_MSG", format!("{}\n", self.merge_message()))
-            .and_then(|()| private("MERGE_MODE", String::new()))
-            .and_then(|()| private("MERGE_HEAD", format!("{their}\n")))
-            .context("note the merge")?;
+        let note = |name: &str, text: String| own_file::replace(&self.git.path().join(name), text.as_bytes());
+        note("MERGE_MSG", format!("{}\n", self.merge_message()))?;
+        note("MERGE_MODE", String::new())?;
+        note("MERGE_HEAD", format!("{their}\n"))?;
         let mut index = self.index_of(&merged.files, &placed)?;
         for conflict in &merged.conflicts {
             add_conflict(&mut index, conflict).context("note a conflict")?;

@@ -3,15 +3,12 @@
 use std::{fs, io, path::Path, sync::Arc};
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{Config, ErrorCode, Oid};
+use git2::{ErrorCode, Oid};
 
 use crate::{
-    checkout::Before, clone, errors::Context as _, new_branch, options::Settings, own_file,
+    checkout::Before, clone, errors::Context as _, new_branch, options::Settings, own_file, ownership,
     remote_url::RemoteUrl, repository::Repo, transport::Wanted,
 };
-
-/// Where the clone says which branch f9 has last put it on: a checkout that somebody else has put elsewhere is theirs.
-const OWN_BRANCH: &str = "f9/branch";
 
 /// Opens the clone at `settings.path`; makes it if there is none.
 pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
@@ -19,6 +16,9 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     let path = settings.path.clone();
     if !is_clone(&path)? {
         clone::make(&settings, &context)?;
+    }
+    if !settings.trust_other_owner {
+        ownership::check_clone(&path)?;
     }
     let repo = Repo::at(&path, settings, context)?;
     {
@@ -57,15 +57,12 @@ fn is_clone(path: &Path) -> Result<bool> {
             .hint("name another `path`; a bare repository can be the `remote_url`"));
     }
     for entry in entries {
-        if !clone::is_remains(&entry.context("look into `path`")?.path()) {
+        if !clone::may_be_remains(&entry.context("look into `path`")?.path()) {
             // Another one that made the clone may have been done meanwhile.
             if path.join(".git").symlink_metadata().is_ok() {
                 return Ok(true);
             }
-            let message = "the directory is not empty and is no git repository; nothing was changed";
-            return Err(Error::new(ErrorKind::AlreadyExists, message)
-                .at(path.display())
-                .hint("name an empty or new directory as `path`, or run `git init` in this one"));
+            return Err(clone::not_empty(path));
         }
     }
     Ok(false)
@@ -131,7 +128,10 @@ impl Repo {
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {
             self.git.reference(&branch, target, false, "f9: start a branch").context("make the branch")?;
-            set_upstream(&mut self.git.config().context("configure the clone")?, &self.settings.branch)?;
+            clone::set_upstream(
+                &mut self.git.config().context("configure the clone")?,
+                &self.settings.branch,
+            )?;
             if self.tracked().is_none() {
                 new_branch::warn(
                     &*self.transport,
@@ -147,7 +147,7 @@ impl Repo {
         }
         log::info!("the clone is now on the branch `{}`", self.settings.branch);
         self.git.set_head(&branch).context("switch to the branch")?;
-        note_branch(self.git.path(), &branch)
+        clone::note_branch(self.git.path(), &branch)
     }
 
     /// Brings the connection's branch here, if the remote has it.
@@ -174,23 +174,6 @@ impl Repo {
 
     /// The branch that f9 has last put the clone on.
     fn own_branch(&self) -> Result<Option<Vec<u8>>> {
-        own_file::read(&self.git.path().join(OWN_BRANCH))
+        own_file::read(&self.git.path().join(clone::OWN_BRANCH))
     }
-}
-
-/// So that a plain `git push` by hand knows where to. What somebody has set already stays.
-pub(crate) fn set_upstream(config: &mut Config, branch: &str) -> Result<()> {
-    let remote = format!("branch.{branch}.remote");
-    if config.get_entry(&remote).is_ok() {
-        return Ok(());
-    }
-    let merge = (format!("branch.{branch}.merge"), format!("refs/heads/{branch}"));
-    config.set_str(&remote, "origin").context("configure the clone")?;
-    config.set_str(&merge.0, &merge.1).context("configure the clone")
-}
-
-/// Notes that f9 has put the clone on this branch (`refs/heads/…`).
-pub(crate) fn note_branch(git: &Path, branch: &str) -> Result<()> {
-    own_file::make_directory(&git.join("f9"))?;
-    own_file::replace(&git.join(OWN_BRANCH), branch.as_bytes())
 }

@@ -40,6 +40,9 @@ pub(crate) struct Options {
     pub(crate) known_hosts: Option<PathBuf>,
     /// A PEM file with the certificates of the authorities to trust for HTTPS, besides the public ones.
     pub(crate) ca_bundle: Option<PathBuf>,
+    /// Uses a clone that belongs to another user. Only for one whose owner you trust: its configuration counts.
+    #[serde(default)]
+    pub(crate) trust_other_owner: bool,
     /// How many seconds the remote may stay silent, and how long a connection may take to come about.
     #[serde(default = "default_timeout")]
     #[schemars(default = "default_timeout", range(min = 1))]
@@ -75,6 +78,7 @@ pub(crate) struct Settings {
     pub(crate) author_email: String,
     pub(crate) known_hosts: Option<PathBuf>,
     pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) trust_other_owner: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -127,6 +131,7 @@ impl Settings {
             author_email: options.author_email,
             known_hosts: options.known_hosts,
             ca_bundle: options.ca_bundle,
+            trust_other_owner: options.trust_other_owner,
             timeout: Duration::from_secs(options.timeout),
         })
     }

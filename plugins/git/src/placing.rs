@@ -9,6 +9,7 @@ use crate::{
     checkout::{Change, Plan, index_entry},
     errors::Context as _,
     repository::Repo,
+    rules,
     worktree::{Found, Spool},
 };
 
@@ -126,11 +127,24 @@ impl Repo {
     /// libgit2 asks the index for attributes, too, which has the old ones: where these change, a repository whose index is that
     /// of the new tree.
     fn with_attributes_of(&self, new: &Tree<'_>, changes: &[Change]) -> Result<Option<Repository>> {
-        if !changes.iter().any(|change| is_attributes(&change.path)) {
+        let mut is_odd = false;
+        for change in changes {
+            is_odd |= rules::shadow(&self.git, &self.worktree, &change.path)?.is_some();
+            if is_odd {
+                break;
+            }
+        }
+        let is_link = |change: &Change| change.new.is_some_and(|new| new.mode == u32::from(FileMode::Link));
+        is_odd |= changes.iter().any(|change| is_attributes(&change.path) && is_link(change));
+        if !is_odd && !changes.iter().any(|change| is_attributes(&change.path)) {
             return Ok(None);
         }
         let open = || {
             let git = Repository::open(self.git.path())?;
+            if is_odd {
+                // Attributes from the index alone: an empty directory has none.
+                git.set_workdir(&self.git.path().join("f9"), false)?;
+            }
             let mut index = Index::new()?;
             index.read_tree(&git.find_tree(new.id())?)?;
             git.set_index(&mut index)?;

@@ -27,6 +27,7 @@ impl Repo {
                 return Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect());
             }
         }
+        self.check_rules_are_files()?;
         let mut options = StatusOptions::new();
         options
             .include_untracked(true)
@@ -116,6 +117,7 @@ impl Repo {
 
     /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
     fn stage_whole(&self) -> Result<Oid> {
+        self.check_rules_are_files()?;
         let mut index = self.index()?;
         let (mut bad, mut left_out) = (None, Vec::new());
         let mut skip = |path: &Path, _: &[u8]| {

@@ -5,13 +5,7 @@
 //! it. All that follows costs as much as there are changes. What is out of the ordinary is left to libgit2, which looks at
 //! the whole: then the functions here answer `None`.
 
-use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io,
-    os::unix::ffi::OsStrExt as _,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, fs::File, io, path::PathBuf};
 
 use f9_plugin_api::{Error, ErrorKind, Result, log};
 use git2::{FileMode, IndexEntry, Oid, Tree, build::TreeUpdateBuilder};
@@ -25,6 +19,7 @@ use crate::{
     errors::Context as _,
     index_file::IndexFile,
     repository::Repo,
+    rules::{self, Shadow},
     scan,
     worktree::Found,
 };
@@ -185,36 +180,36 @@ impl Repo {
     }
 
     /// As the filters of its path want it stored.
-    fn store_file(&self, path: &[u8], mut file: File) -> Result<Oid> {
-        let mut writer = self.git.blob_writer(Some(as_path(path))).context("store a file")?;
+    pub(crate) fn store_file(&self, path: &[u8], mut file: File) -> Result<Oid> {
+        let shadow = rules::shadow(&self.git, &self.worktree, path)?;
+        let git = shadow.as_ref().map_or(&self.git, Shadow::git);
+        let mut writer = git.blob_writer(Some(as_path(path))).context("store a file")?;
         io::copy(&mut file, &mut writer).context("read a file")?;
         writer.commit().context("store a file")
     }
 
     /// Whether `.gitignore` and its like leave this out, or a directory that it is in.
     fn is_ignored(&self, path: &[u8], is_directory: bool) -> Result<bool> {
+        let shadow = rules::shadow(&self.git, &self.worktree, path)?;
+        let git = shadow.as_ref().map_or(&self.git, Shadow::git);
+        let is_ignored = |path: &[u8]| git.is_path_ignored(as_path(path)).context("read what is ignored");
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
         for end in slashes {
-            if self.git.is_path_ignored(as_path(&path[..end])).context("read what is ignored")? {
+            if is_ignored(&path[..end])? {
                 return Ok(true);
             }
         }
         let own = if is_directory { [path, b"/"].concat() } else { path.to_vec() };
-        self.git.is_path_ignored(as_path(&own)).context("read what is ignored")
+        is_ignored(&own)
     }
 
     /// What is in a directory that the index does not know; `None` if it is a repository of its own.
     fn children(&self, path: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
-        let mut children = Vec::new();
-        let directory = self.worktree.root_path().join(as_path(path));
-        for entry in fs::read_dir(directory).context("look into the working tree")? {
-            let name = entry.context("look into the working tree")?.file_name();
-            if name == ".git" {
-                return Ok(None);
-            }
-            children.push([path, b"/", name.as_bytes()].concat());
+        let names = self.worktree.entries(path)?;
+        if names.iter().any(|(name, _)| name == b".git") {
+            return Ok(None);
         }
-        Ok(Some(children))
+        Ok(Some(names.into_iter().map(|(name, _)| [path, b"/", &name].concat()).collect()))
     }
 
     /// The tree with the changes; `None` where a file takes a directory's place, or the other way round.

@@ -20,7 +20,6 @@ use rustix::{
 use crate::{errors::Context as _, stage::TEMPORARY};
 
 pub(crate) struct Worktree {
-    root: PathBuf,
     root_fd: OwnedFd,
     spool: PathBuf,
 }
@@ -55,11 +54,7 @@ impl Worktree {
     pub(crate) fn open(root: &Path, spool: PathBuf) -> Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root_fd = rustix::fs::open(root, flags, Mode::empty()).context("open the working tree")?;
-        Ok(Self { root: root.to_owned(), root_fd, spool })
-    }
-
-    pub(crate) fn root_path(&self) -> &Path {
-        &self.root
+        Ok(Self { root_fd, spool })
     }
 
     pub(crate) const fn root_fd(&self) -> &OwnedFd {
@@ -149,15 +144,26 @@ impl Worktree {
         let mut found = Vec::new();
         let mut open = vec![path.to_vec()];
         while let Some(directory) = open.pop() {
-            let entries = fs::read_dir(self.root.join(OsStr::from_bytes(&directory)));
-            for entry in entries.context("look into the working tree")? {
-                let entry = entry.context("look into the working tree")?;
-                let below = [&directory, b"/".as_slice(), entry.file_name().as_bytes()].concat();
-                let is_directory = entry.file_type().context("look into the working tree")?.is_dir();
+            for (name, is_directory) in self.entries(&directory)? {
+                let below = [&*directory, b"/", &name].concat();
                 if is_directory { open.push(below) } else { found.push(below) }
             }
         }
         Ok(found)
+    }
+
+    /// The names in a directory, and which of them are directories; nothing if it is no directory, or no longer. No link is
+    /// followed on the way.
+    pub(crate) fn entries(&self, path: &[u8]) -> Result<Vec<(Vec<u8>, bool)>> {
+        let Some(directory) = self.open_directories(path)? else { return Ok(Vec::new()) };
+        let mut entries = Vec::new();
+        for name in names(&directory).context("look into the working tree")? {
+            match find_in(&directory, &name)? {
+                Found::Nothing => {} // gone meanwhile
+                found => entries.push((name, matches!(found, Found::Directory))),
+            }
+        }
+        Ok(entries)
     }
 
     /// Removes the file or link at `path`, and the directories that are empty without it.
@@ -184,16 +190,6 @@ impl Worktree {
     /// Makes a directory, as git does for a submodule that it does not fetch.
     pub(crate) fn make_directory(&self, path: &[u8]) -> Result<()> {
         self.make_directories(path).map(drop)
-    }
-
-    fn remove_empty_directories(&self, path: &[u8]) {
-        let below = self.root.join(OsStr::from_bytes(path));
-        let Ok(entries) = fs::read_dir(&below) else { return };
-        for entry in entries.flatten().filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
-            self.remove_empty_directories(&[path, b"/", entry.file_name().as_bytes()].concat());
-        }
-        // What is not empty stays, and renaming over it fails.
-        let _ = fs::remove_dir(&below);
     }
 
     fn root(&self) -> Result<OwnedFd> {
@@ -256,7 +252,7 @@ impl Mover<'_> {
         let placed = match place() {
             // Directories that are empty but for other such directories are nothing to git.
             Err(Errno::ISDIR) => {
-                self.worktree.remove_empty_directories(path);
+                remove_empty_directories(directory, new_name);
                 place()
             }
             other => other,
@@ -300,6 +296,19 @@ impl Drop for Spool {
         // What cannot be removed now is removed when the next spool is made.
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Removes a directory that is empty but for other such directories. What is not empty stays, and so does what a link has
+/// taken the place of.
+fn remove_empty_directories(parent: &OwnedFd, name: &[u8]) {
+    let Ok(directory) = open_directory(parent, name) else { return };
+    for child in names(&directory).unwrap_or_default() {
+        if matches!(find_in(&directory, &child), Ok(Found::Directory)) {
+            remove_empty_directories(&directory, &child);
+        }
+    }
+    // Whoever is to have its place finds out whether it is gone.
+    let _ = rustix::fs::unlinkat(parent, OsStr::from_bytes(name), AtFlags::REMOVEDIR);
 }
 
 fn find_in(directory: &OwnedFd, name: &[u8]) -> Result<Found> {

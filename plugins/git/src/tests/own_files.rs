@@ -1,6 +1,10 @@
 //! What f9 keeps for itself, where somebody else has put something at its place.
 
-use std::{fs, os::unix::fs::symlink, path::Path};
+use std::{
+    fs,
+    os::unix::fs::{PermissionsExt as _, chown, symlink},
+    path::Path,
+};
 
 use f9_plugin_api::{BackendPath, ErrorKind, FileBackend as _, SyncFileBackend as _};
 
@@ -116,4 +120,125 @@ fn nothing_in_a_clone_that_somebody_prepared_leads_to_a_file_of_the_users() {
     symlink("../../victims", &own).unwrap();
     assert_eq!(open(site.options("clone")).err().unwrap().kind(), ErrorKind::Integrity);
     assert_eq!(fs::read_dir(site.path("victims")).unwrap().count(), 0);
+}
+
+/// Whether files can be given away here; says so if not.
+fn may_give_away() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    if !is_root {
+        println!("skipped: only root can make files that belong to another user");
+    }
+    is_root
+}
+
+#[test]
+fn a_clone_of_another_user_is_refused_unless_it_is_trusted() {
+    if !may_give_away() {
+        return;
+    }
+    for place in ["clone", "clone/.git"] {
+        let site = Site::with(&[("a.txt", "a\n")]);
+        drop(site.open("clone"));
+        chown(site.path(place), Some(12345), Some(12345)).unwrap();
+        let error = open(site.options("clone")).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+        assert!(error.advice().unwrap().contains("trust_other_owner"), "{error:?}");
+        let mut options = site.options("clone");
+        options["trust_other_owner"] = true.into();
+        assert_eq!(list(&open(options).unwrap()), 1);
+    }
+}
+
+/// Makes a hook of the remote out of a shell script.
+fn hook(site: &Site, script: &str) {
+    let hook = site.remote().join("hooks/pre-receive");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    fs::write(&hook, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_push_through_hooks_obeys_nothing_that_the_clone_says() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("clone");
+    let clone = site.path("clone");
+    hook(&site, "echo ran >> ran");
+    let ran = site.path("ran-by-configuration");
+    let program = site.path("program");
+    fs::write(&program, format!("#!/bin/sh\ntouch {}\nexit 1\n", ran.display())).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let (program, remote) = (program.to_str().unwrap(), site.remote().to_str().unwrap().to_owned());
+    fs::write(site.path("included"), format!("[core]\n\tfsmonitor = {program}\n")).unwrap();
+    for (key, value) in [
+        ("core.sshCommand", program),
+        ("url.ssh://nowhere/.pushInsteadOf", &remote),
+        ("push.gpgSign", "if-asked"),
+        ("gpg.program", program),
+        ("include.path", site.path("included").to_str().unwrap()),
+        ("core.hooksPath", site.dir.path().to_str().unwrap()),
+        ("remote.origin.receivepack", program),
+        ("pack.packSizeLimit", "1k"),
+    ] {
+        git(&clone, &["config", key, value]);
+    }
+    write(&clone, "b.txt", "b\n");
+    backend.push(None).unwrap();
+    assert!(!ran.exists());
+    assert_eq!(read(&site.remote(), "ran"), "ran\n");
+    assert_eq!(site.at_remote("b.txt").unwrap(), "b\n");
+    let left: Vec<_> = fs::read_dir(clone.join(".git/f9")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("push-")), "{left:?}");
+    site.check(&[]);
+}
+
+#[test]
+fn hooks_of_another_users_remote_are_not_run() {
+    if !may_give_away() {
+        return;
+    }
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("clone");
+    hook(&site, "echo ran >> ran");
+    chown(site.remote(), Some(12345), Some(12345)).unwrap();
+    write(&site.path("clone"), "b.txt", "b\n");
+    let error = backend.push(None).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
+    assert!(!site.remote().join("ran").exists());
+}
+
+#[test]
+fn rules_that_are_links_count_as_missing_and_keep_nobody() {
+    for name in [".gitignore", ".gitattributes"] {
+        let site = Site::with(&[("a.txt", "a\n"), ("sub/b.txt", "b\n")]);
+        let backend = site.open("clone");
+        let clone = site.path("clone");
+        let pipe = site.path("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
+        symlink("../../pipe", clone.join("sub").join(name)).unwrap();
+        fs::write(clone.join(".gitignore"), "*.tmp\n").unwrap_or(());
+        write(&clone, "sub/new.txt", "new\n");
+        write(&clone, "sub/left.tmp", "left\n");
+        write(&clone, "a.txt", "changed\n");
+        backend.push(None).unwrap();
+        assert_eq!(site.at_remote("sub/new.txt").unwrap(), "new\n", "{name}");
+        assert_eq!(site.at_remote("sub/left.tmp"), None, "{name}");
+        site.commit_elsewhere("other", &[("sub/b.txt", "b2\n"), (".gitattributes", "*.txt eol=crlf\n")]);
+        backend.pull().unwrap();
+        assert_eq!(read(&clone, "sub/b.txt"), "b2\r\n", "{name}");
+        site.check(&["clone"]);
+    }
+}
+
+#[test]
+fn a_link_in_the_middle_of_a_path_leads_no_walk_out_of_the_tree() {
+    let site = Site::with(&[("a.txt", "a\n"), ("dir/sub/b.txt", "b\n")]);
+    let backend = site.open("clone");
+    // Empty directories elsewhere, which a walk by path would take for those of the tree.
+    fs::create_dir_all(site.path("outside/sub/empty")).unwrap();
+    fs::remove_dir_all(site.path("clone/dir")).unwrap();
+    symlink("../outside", site.path("clone/dir")).unwrap();
+    backend.sync(None).unwrap();
+    site.commit_elsewhere("other", &[("c.txt", "c\n")]);
+    backend.pull().unwrap();
+    assert!(site.path("outside/sub/empty").is_dir());
 }

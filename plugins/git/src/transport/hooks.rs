@@ -4,7 +4,7 @@
 use std::{
     fs,
     io::{self, Read as _},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
     thread,
@@ -12,9 +12,12 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result};
-use git2::{Oid, Repository};
+use git2::{Oid, Repository, RepositoryInitOptions};
+use rustix::process::{Pid, Signal};
+use tempfile::TempDir;
 
 use super::{remote_moved, remote_refused};
+use crate::{errors::Context as _, own_file, ownership};
 
 /// The hooks that git runs when something is pushed.
 const HOOKS: [&str; 6] =
@@ -46,6 +49,14 @@ pub(super) fn push(
     tip: Oid,
     context: &Context,
 ) -> Result<()> {
+    if !ownership::is_ours(remote) {
+        let message = format!(
+            "the remote has the hook `{hook}` and belongs to another user, whose programs are not run as you"
+        );
+        return Err(Error::new(ErrorKind::RemoteRefused, message).with("remote", remote.display()).hint(
+            "push by ssh:// or https://, where the hook runs at the remote, or as the remote's owner",
+        ));
+    }
     let Some(program) = PROGRAMS.into_iter().find(|program| Path::new(program).is_file()) else {
         let message = format!("the remote has the hook `{hook}`, which only git can run, and there is none");
         return Err(Error::new(ErrorKind::RemoteRefused, message)
@@ -55,15 +66,19 @@ pub(super) fn push(
     let failed = |error: io::Error| {
         Error::new(ErrorKind::Other, format!("cannot run {program} for the remote's hooks: {error}"))
     };
+    let place = empty_repository(from)?;
     let mut command = Command::new(program);
     command
         .args(["push", "--quiet", "--no-verify"])
         .arg(remote)
         .arg(format!("{tip}:{branch}"))
-        .current_dir(from.path())
+        .current_dir(place.path())
+        // A group of its own, so that the hooks end with it.
+        .process_group(0)
         // Neither the user's settings nor the caller's surroundings have a say.
         .env_clear()
         .envs([("PATH", "/usr/local/bin:/usr/bin:/bin"), ("LC_ALL", "C"), ("GIT_DIR", ".")])
+        .env("GIT_OBJECT_DIRECTORY", from.commondir().join("objects"))
         .envs([("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -73,6 +88,19 @@ pub(super) fn push(
     let words = thread::spawn(move || stderr.map(heard).unwrap_or_default());
     let succeeded = wait(&mut child, context)?;
     if succeeded { Ok(()) } else { Err(refusal(&words.join().unwrap_or_default())) }
+}
+
+/// Where git is started: in the clone it would obey the clone's configuration, which can name programs. The clone's objects
+/// are lent to it.
+fn empty_repository(from: &Repository) -> Result<TempDir> {
+    let private = from.path().join("f9");
+    own_file::make_directory(&private)?;
+    let place = tempfile::Builder::new().prefix("push-").tempdir_in(private);
+    let place = place.context("make a repository to push from")?;
+    let mut options = RepositoryInitOptions::new();
+    options.bare(true).external_template(false);
+    Repository::init_opts(place.path(), &options).context("make a repository to push from")?;
+    Ok(place)
 }
 
 /// What is said, up to a limit. The rest is listened to as well: whoever speaks to nobody is ended by the system.
@@ -91,12 +119,21 @@ fn wait(child: &mut Child, context: &Context) -> Result<bool> {
             return Ok(status.success());
         }
         if let Err(cancelled) = context.check_cancelled() {
-            child.kill()?;
-            child.wait()?;
+            end(child)?;
             return Err(cancelled);
         }
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Ends git and everything that it has started: a hook that went on would hold the remote's locks.
+fn end(child: &mut Child) -> Result<()> {
+    match Pid::from_raw(child.id().cast_signed()) {
+        Some(group) if rustix::process::kill_process_group(group, Signal::KILL).is_ok() => {}
+        _ => child.kill()?,
+    }
+    child.wait()?;
+    Ok(())
 }
 
 /// What git's words mean: `[rejected]` is its own comparison, all else the remote's will.
