@@ -21,12 +21,15 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
         ownership::check_clone(&path)?;
     }
     let repo = Repo::at(&path, settings, context)?;
-    {
-        let operation = repo.locks.operation.hold(&repo.context)?;
-        let tree = repo.locks.tree.hold(&repo.context)?;
-        repo.recover(operation.interrupted().or(tree.interrupted()))?;
-        repo.point_at_remote()?;
-        repo.switch_to_branch()?;
+    match repo.locks.operation.hold(&repo.context) {
+        Ok(operation) => {
+            let tree = repo.locks.tree.hold(&repo.context)?;
+            repo.recover(operation.interrupted().or(tree.interrupted()))?;
+            repo.point_at_remote()?;
+            repo.switch_to_branch()?;
+        }
+        Err(error) if repo.can_only_be_read(&error) => repo.warn_of_reading_alone(&error),
+        Err(error) => return Err(error),
     }
     Ok(repo)
 }
@@ -69,6 +72,19 @@ fn is_clone(path: &Path) -> Result<bool> {
 }
 
 impl Repo {
+    /// Whether a lock cannot be had because nobody may write to the clone: on a read-only file system, or as another user.
+    fn can_only_be_read(&self, error: &Error) -> bool {
+        let not_there = error.is_not_found() && !own_file::is_there(&self.git.path().join("f9"));
+        matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::PermissionDenied) || not_there
+    }
+
+    fn warn_of_reading_alone(&self, error: &Error) {
+        log::warn!("the clone at {} can be read, and not changed: {error}", self.settings.path.display());
+        if self.needs_recovery() {
+            log::warn!("an interrupted operation is not finished there: files may be older or newer than their commit");
+        }
+    }
+
     /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand. That it is the right one shows
     /// when its history is compared with that of the clone, before anything of it is brought here.
     fn point_at_remote(&self) -> Result<()> {

@@ -56,7 +56,11 @@ impl Repo {
         // Where f9 keeps files that are not complete.
         git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
         let private = git.path().join("f9");
-        own_file::make_directory(&private)?;
+        match own_file::make_directory(&private) {
+            // Reading needs none of what is in it.
+            Err(error) if matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::PermissionDenied) => {}
+            other => other?,
+        }
         let transport = crate::transport::open(&settings, &context)?;
         let worktree = Worktree::open(path, private.join("spool"))?;
         let journal = Journal::new(private.join("journal"));
