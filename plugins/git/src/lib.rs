@@ -112,6 +112,7 @@ mod libgit2;
 mod lock;
 mod merge;
 mod new_branch;
+mod nursery;
 mod open;
 mod options;
 mod placing;

@@ -14,7 +14,7 @@ use crate::{
     errors::Context as _,
     journal::{Journal, Step},
     lock::LockFile,
-    new_branch,
+    new_branch, nursery,
     options::Settings,
     remote_url::RemoteUrl,
     repository::Repo,
@@ -32,7 +32,7 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     crate::libgit2::init()?;
     let path = settings.path.clone();
     // Where a clone was made and its maker was ended before it had tidied up, that is made up for.
-    if !is_clone(&path)? || path.join(NURSERY).exists() {
+    if !is_clone(&path)? || nursery::is_left(&path.join(NURSERY)) {
         make_clone(&settings, &context)?;
     }
     let repo = Repo::at(&path, settings, context)?;
@@ -91,7 +91,7 @@ fn make_clone(settings: &Settings, context: &Context) -> Result<()> {
     let nursery = settings.path.join(NURSERY);
     // Another process may make the same clone: then this one waits, and finds it made.
     let held = loop {
-        fs::create_dir_all(&nursery).context("make the directory for the clone")?;
+        nursery::make(&settings.path, &nursery)?;
         match LockFile::new(nursery.join("lock"), settings.timeout).hold(context) {
             Err(error) if error.is_not_found() => {} // the other one has just tidied up
             other => break other?,

@@ -329,18 +329,54 @@ fn a_remote_that_is_not_there_is_an_error_that_leaves_nothing() {
     assert!(!site.path("clone").exists());
 }
 
+/// As f9 makes it, under any umask.
+fn keep_from_others(directory: &std::path::Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+}
+
 #[test]
 fn an_interrupted_clone_is_made_anew() {
     let site = Site::with(&[("a.txt", "a\n")]);
     fs::create_dir_all(site.path("clone/.f9-tmp-clone/git/objects")).unwrap();
     fs::write(site.path("clone/.f9-tmp-clone/git/HEAD"), "torn").unwrap();
+    keep_from_others(&site.path("clone/.f9-tmp-clone"));
     site.open("clone");
     assert_eq!(read(&site.path("clone"), "a.txt"), "a\n");
     assert!(!site.path("clone/.f9-tmp-clone").exists());
     // Ended after the clone was in its place, and before it had tidied up.
     fs::create_dir_all(site.path("clone/.f9-tmp-clone/git")).unwrap();
+    keep_from_others(&site.path("clone/.f9-tmp-clone"));
     site.open("clone");
     assert!(!site.path("clone/.f9-tmp-clone").exists());
+}
+
+#[test]
+fn a_clone_is_made_in_no_directory_that_others_can_write_to() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let nursery = site.path("clone/.f9-tmp-clone");
+    fs::create_dir_all(&nursery).unwrap();
+    fs::set_permissions(&nursery, fs::Permissions::from_mode(0o777)).unwrap();
+    let error = open(site.options("clone")).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    fs::remove_dir(&nursery).unwrap();
+
+    // A link would have what it leads to removed.
+    fs::create_dir_all(site.path("precious/git")).unwrap();
+    symlink(site.path("precious"), &nursery).unwrap();
+    let error = open(site.options("clone")).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error:?}");
+    assert!(site.path("precious/git").exists());
+    fs::remove_file(&nursery).unwrap();
+
+    // Beside a clone that is made it is no concern of anybody's.
+    site.open("clone");
+    symlink(site.path("precious"), &nursery).unwrap();
+    site.open("clone");
+    assert!(site.path("precious/git").exists() && nursery.is_symlink());
 }
 
 #[test]

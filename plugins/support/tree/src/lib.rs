@@ -39,10 +39,11 @@
 //! - **Temporary files** lie in `.f9-tmp` at the root, which is there only while something needs it. Names that start so
 //!   are never listed and cannot be reached, and nobody but the owner may read the files. What a killed process left there
 //!   is removed when the root is next opened. A file on another file system than the root (a mount inside it), and every
-//!   file where `.f9-tmp` cannot be made, has its temporary name beside its own instead. What a killed process left so is
-//!   removed when the directory is listed or deleted, and when the next such name is made in it by a tree for the first
-//!   time; not before. What belongs to a live process is left alone: its lock (`flock`) says so. Where the file system has
-//!   no such locks, what is beside other files stays, and so does what the process that meets it may not open or remove.
+//!   file where `.f9-tmp` cannot be made, belongs to another user or can be written to by others, has its temporary name
+//!   beside its own instead. What a killed process left so is removed when the directory is listed or deleted, and when the
+//!   next such name is made in it by a tree for the first time; not before. What belongs to a live process is left alone:
+//!   its lock (`flock`) says so. Where the file system has no such locks, what is beside other files stays, and so does
+//!   what the process that meets it may not open or remove.
 //! - **Durability** is [`Durability::None`] by default: a success says that every process sees the change, and the system
 //!   writes it to the disk in its own time, so that a power failure can take back the last seconds.
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
