@@ -28,6 +28,9 @@
 //!   replaces a file keeps its permission bits and, where the process may give files away, its owner and group (else the
 //!   group may no more than others); other hard links
 //!   to the old file keep the old content; extended attributes are not carried over.
+//! - **Mounts**: a file that is mounted by itself, as in containers, cannot be replaced, so it is written in place: not in one
+//!   step, and readers can meet a mixture. Its new content is on the disk beside it first, as `NAME.f9-…`, which stays if that
+//!   breaks off. Space is taken before anything is overwritten.
 //! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
 //!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
 //!   are refused without being opened.

@@ -5,6 +5,7 @@ mod backend;
 mod directory;
 mod draft;
 mod errors;
+mod in_place;
 mod listing;
 mod read;
 mod remove;

@@ -14,6 +14,7 @@ use rustix::{
 
 use super::{
     errors::{already_exists, contended, failure},
+    in_place,
     resolve::{attempts, sync_folder},
     spot::{Rule, Spot},
     stat::Stat,
@@ -136,6 +137,14 @@ impl Draft {
                     return Ok(stat.info(path.clone()));
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
+                // A file that is mounted by itself cannot be replaced.
+                Err(Errno::BUSY) if let Some(old) = old.as_ref().filter(|old| old.is_file()) => {
+                    stat = self.look(doing)?;
+                    let written = in_place::replace(&self.fd, stat.size, &folder, &name, old, doing)?;
+                    if let Some(written) = written {
+                        return Ok(written.info(path.clone()));
+                    }
+                }
                 // Something came or went meanwhile, or the directory did: look again.
                 Err(Errno::EXIST | Errno::NOENT) => stat = self.look(doing)?,
                 Err(errno) => return Err(failure(doing, errno)),
@@ -273,7 +282,7 @@ fn broken_reader() -> Error {
 }
 
 /// Copies the first `size` bytes, inside the file system where it can.
-fn copy_content(from: &OwnedFd, to: &OwnedFd, size: u64) -> io::Result<()> {
+pub(crate) fn copy_content(from: &OwnedFd, to: &OwnedFd, size: u64) -> io::Result<()> {
     let mut at = 0;
     while at < size {
         let left = usize::try_from(size - at).unwrap_or(usize::MAX).min(1 << 30);

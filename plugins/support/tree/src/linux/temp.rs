@@ -386,7 +386,7 @@ fn remove(directory: &OwnedFd, name: impl rustix::path::Arg) -> io::Result<()> {
 }
 
 /// An id that is most likely free: names are made exclusively, so a clash is seen and another id taken.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{:x}{:08x}{:08x}", now.as_nanos(), std::process::id(), next_number())
 }
