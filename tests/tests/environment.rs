@@ -153,3 +153,42 @@ fn a_tilde_in_a_path_is_the_home_for_every_plugin() {
         assert!(!shell.path(stray).exists(), "{stray} was made");
     }
 }
+
+#[test]
+fn the_file_of_connections_stays_as_accessible_as_it_was_unless_a_secret_comes_in() {
+    let shell = Shell::new(&["notes"]);
+    let mode = || fs::metadata(shell.config()).unwrap().permissions().mode() & 0o777;
+    set_mode(&shell.config(), 0o640);
+    shell.ok(["connections", "add", "a", "local", "root=a"]);
+    assert_eq!(mode(), 0o640);
+    shell.ok(["connections", "remove", "a"]);
+    assert_eq!(mode(), 0o640);
+    shell.ok(["connections", "add", "b", "openai", "vector_store_id=vs_1", r#"api_key={"$env": "KEY"}"#]);
+    assert_eq!(mode(), 0o640);
+    let inline = json!({"backend": "openai", "vector_store_id": "vs_1", "api_key": "sk-secret"}).to_string();
+    shell.ok(["-c", &inline, "connections", "add", "c"]);
+    assert_eq!(mode(), 0o600);
+}
+
+#[test]
+fn a_file_of_connections_that_is_mounted_by_itself_is_written() {
+    const OWN: [&str; 3] = ["--user", "--map-root-user", "--mount"];
+    if !Command::new("unshare").args(OWN).arg("true").status().is_ok_and(|status| status.success()) {
+        println!("SKIPPED: no mount namespace of one's own is to be had here");
+        return;
+    }
+    let shell = Shell::new(&["notes"]);
+    shell.write("source.json", "{}");
+    let add = shell.command(["connections", "add", "a", "local", "root=a"]);
+    let mut command = Command::new("unshare");
+    command.args(OWN).args(["sh", "-ec", r#"mount --bind "$0" "$1"; shift; exec "$@""#]);
+    command.arg(shell.path("source.json")).arg(shell.config()).arg(add.get_program()).args(add.get_args());
+    let output = command.output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert!(shell.read("source.json").contains("\"a\""), "{}", shell.read("source.json"));
+    assert!(!shell.read("connections.json").contains("\"a\""), "what is beneath the mount");
+    let mut names: Vec<_> =
+        fs::read_dir(shell.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["connections.json", "source.json"]);
+}
