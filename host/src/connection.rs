@@ -9,13 +9,14 @@ use std::{
 use f9_plugin_api::{Error, ErrorKind, Result};
 use serde_json::{Map, Value};
 
-use crate::{json, private, redaction};
+use crate::{home, json, private, redaction};
 
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
 /// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
 /// is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without the line end at
-/// its end. So the dictionary itself need hold no secret. A secret that lies in a file, be it that of the dictionary or one
+/// its end. `~` and `~/…` at the start of an option that the plugin marks as a path, or of such a file's name, is the home of
+/// the user; variables there are refused. So the dictionary itself need hold no secret. A secret that lies in a file, be it that of the dictionary or one
 /// that it refers to, is used only while nobody but the file's owner can read it. `Debug` shows which options there are,
 /// never their values.
 #[derive(Clone, PartialEq)]
@@ -151,7 +152,7 @@ fn resolve(key: &str, value: &Value, is_secret: impl FnOnce() -> Result<bool>) -
             Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
                 .hint(format!("set {target}, or write the value into the connection"))),
         },
-        "$file" => match private::read(Path::new(target)) {
+        "$file" => match home::expand_path(target).and_then(|file| private::read(&file)) {
             Ok((_, others)) if others.can_read && is_secret()? => {
                 let what = format!("it holds the secret that the key `{key}` refers to");
                 Err(private::refuse(&what, Path::new(target)).with("key", key))
@@ -161,8 +162,9 @@ fn resolve(key: &str, value: &Value, is_secret: impl FnOnce() -> Result<bool>) -
                 Ok(line.strip_suffix('\r').unwrap_or(line).into())
             }
             Err(error) => {
+                let hint = error.advice().unwrap_or("name a file that can be read").to_owned();
                 let error = missing(format!("the file {target}: {}", error.message()));
-                Err(error.hint("name a file that can be read"))
+                Err(error.hint(hint))
             }
         },
         _ => Ok(value.clone()),

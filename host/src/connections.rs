@@ -39,6 +39,8 @@ pub struct Connections {
     by_name: BTreeMap<String, Entry>,
     plugin_dirs: Vec<PathBuf>,
     others_can_read: bool,
+    /// Something was added that may hold a secret.
+    is_private: bool,
 }
 
 /// What stands in the file by a name.
@@ -63,7 +65,13 @@ const PLUGIN_DIRS: &str = "$plugin_dirs";
 impl Connections {
     /// None yet, to be saved to `file`.
     pub fn new(file: impl Into<PathBuf>) -> Self {
-        Self { file: file.into(), by_name: BTreeMap::new(), plugin_dirs: Vec::new(), others_can_read: false }
+        Self {
+            file: file.into(),
+            by_name: BTreeMap::new(),
+            plugin_dirs: Vec::new(),
+            others_can_read: false,
+            is_private: false,
+        }
     }
 
     /// Where a user's connections are: `f9/connections.json` in `$XDG_CONFIG_HOME`, or in `~/.config`. `None` where neither
@@ -92,7 +100,7 @@ impl Connections {
                 .at(file.display())
                 .hint(format!("type `chmod go-w {}`", quoted(file.display()))));
         }
-        Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read })
+        Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read, is_private: false })
     }
 
     /// Reads a file of connections, changes them, and writes it; a file that is missing holds none. Whoever else does so at
@@ -177,7 +185,8 @@ impl Connections {
         plugin.open(connection)
     }
 
-    /// Adds a connection, or replaces the one of this name. [`save`](Self::save) makes it last.
+    /// Adds a connection, or replaces the one of this name. [`save`](Self::save) makes it last, and lets nobody but its owner
+    /// read the file from then on: the connection may hold a secret.
     ///
     /// # Errors
     ///
@@ -186,6 +195,20 @@ impl Connections {
     pub fn insert(&mut self, name: &str, connection: Connection) -> Result<()> {
         check_name(name)?;
         self.by_name.insert(name.to_owned(), Entry::Usable(connection));
+        self.is_private = true;
+        Ok(())
+    }
+
+    /// As [`insert`](Self::insert), where the plugin's [schema](crate::Plugin::schema) tells whether the connection holds a
+    /// secret. If it does not, whoever can read the file still can.
+    ///
+    /// # Errors
+    ///
+    /// As [`insert`](Self::insert).
+    pub fn insert_known(&mut self, name: &str, connection: Connection, schema: &Value) -> Result<()> {
+        let is_private = self.is_private || !connection.literal_secrets(schema).is_empty();
+        self.insert(name, connection)?;
+        self.is_private = is_private;
         Ok(())
     }
 
@@ -194,8 +217,10 @@ impl Connections {
         self.by_name.remove(name).is_some()
     }
 
-    /// Writes the file, with missing directories, all at once: a crash leaves the old file or the new. Nobody but its owner
-    /// can read it then.
+    /// Writes the file, with missing directories, all at once: a crash leaves the old file or the new. Only one that is
+    /// mounted by itself, or would change hands, is written in place, after its new content has reached the disk beside it.
+    /// Owner and permissions stay; a new file can be read by its owner alone, and so can one that something was
+    /// [added](Self::insert) to which may be secret.
     ///
     /// # Errors
     ///
@@ -212,9 +237,9 @@ impl Connections {
             all.insert(PLUGIN_DIRS.to_owned(), dirs.collect());
         }
         let text = format!("{:#}\n", Value::Object(all));
-        replace(&self.file, text.as_bytes(), Readers::Owner)
-            .map_err(|error| error.at(self.file.display()))?;
-        self.others_can_read = false;
+        let readers = if self.is_private { Readers::Owner } else { Readers::OwnerOfNew };
+        replace(&self.file, text.as_bytes(), readers).map_err(|error| error.at(self.file.display()))?;
+        self.others_can_read &= !self.is_private;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     Backend, CancelToken, Connection, Diagnosis, Manifest, PluginDir, PluginFile, PluginName, Progress,
-    Refusal, RefusalCode, connection::is_reference, discovery, library::Library, load, policy::Policy,
+    Refusal, RefusalCode, connection::is_reference, discovery, home, library::Library, load, policy::Policy,
     services::Services,
 };
 
@@ -257,7 +257,9 @@ impl Plugin {
     /// [`schema`](Self::schema).
     pub fn check(&self, connection: &Connection) -> Result<()> {
         connection.check_references()?;
-        check_options(connection.options(), &self.schema()?, is_reference)
+        let schema = self.schema()?;
+        check_options(connection.options(), &schema, is_reference)?;
+        home::check_paths(connection.options(), &schema)
     }
 
     /// Opens a backend. The connection's `backend` is not looked at.
@@ -266,7 +268,9 @@ impl Plugin {
     ///
     /// What the plugin answers: [`InvalidConnection`](ErrorKind::InvalidConnection) for wrong options.
     pub fn open(&self, connection: &Connection) -> Result<Backend> {
-        let options = Value::Object(connection.resolved_options(|| self.schema())?).to_string();
+        let mut options = connection.resolved_options(|| self.schema())?;
+        home::expand_paths(&mut options, || self.schema())?;
+        let options = Value::Object(options).to_string();
         let object = (self.inner.module.open())(RStr::from_str(&options), self.inner.services.object());
         Ok(Backend::new(object.into_result()?, self.clone()))
     }

@@ -82,6 +82,7 @@ mod discovery;
 mod doctor;
 mod everyday;
 mod glob;
+mod home;
 mod host;
 mod inspect;
 mod json;

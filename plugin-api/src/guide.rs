@@ -190,6 +190,27 @@
 //! it goes into a request. It must not end up in an error, a log record, an argument list or a file; look out for errors of
 //! HTTP clients, which quote URLs.
 //!
+//! ## Paths of the user's machine
+//!
+//! An option that is one, or may be one, carries a mark in the schema:
+//!
+//! ```
+//! # use f9_plugin_api::{options_schema, schemars, serde};
+//! #[derive(serde::Deserialize, schemars::JsonSchema)]
+//! # #[serde(crate = "f9_plugin_api::serde")]
+//! # #[schemars(crate = "f9_plugin_api::schemars")]
+//! struct Options {
+//!     /// The certificates to trust.
+//!     #[schemars(extend("format" = "path"))]
+//!     ca_bundle: Option<std::path::PathBuf>,
+//! }
+//! # assert_eq!(options_schema::<Options>()["properties"]["ca_bundle"]["format"], "path");
+//! ```
+//!
+//! Hosts then take `~` and `~/…` at its start for the user's home, also where the value comes from a reference, and refuse
+//! `~user` and `$NAME` with what to write instead. Your plugin gets a plain path, which can be relative to the working
+//! directory, and reads no environment. Without the mark a connection with `~/notes` makes a directory called `~`.
+//!
 //! ## Memory
 //!
 //! What one side allocates, that side frees: each library has an allocator of its own. The [`Bytes`](crate::Bytes) that

@@ -72,6 +72,10 @@
 //! # Ok::<(), f9_plugin_api::Error>(())
 //! ```
 //!
+//! An option that is a path of the user's machine is marked `#[schemars(extend("format" = "path"))]`, also where it may be
+//! something else, such as a URL. Hosts put the user's home in the place of a `~` at its start, and refuse variables there; a
+//! plugin gets what a system call takes.
+//!
 //! # Capabilities
 //!
 //! They are told twice: [`Plugin::CAPABILITIES`] stands in the manifest, where hosts read it without running anything;

@@ -247,6 +247,7 @@ fn a_host_opens_connections_by_name() {
 #[test]
 fn a_connection_is_added_by_answers() {
     let shell = Shell::new(&[]);
+    fs::remove_file(shell.config()).unwrap();
     let add = |name: &str, answers: &str| {
         shell.run_with_input(["connections", "add", name, "local"], answers.as_bytes())
     };

@@ -195,9 +195,13 @@ fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
     if !args.no_check {
         check_options(&connection, session)?;
     }
+    let schema = session.plugin_of(&connection).and_then(|plugin| plugin.schema());
     Connections::edit(&file, |connections| {
         check_free(connections)?;
-        connections.insert(name, connection)
+        match &schema {
+            Ok(schema) => connections.insert_known(name, connection, schema),
+            Err(_) => connections.insert(name, connection), // nobody knows what in it is secret
+        }
     })?;
     output.summary(&json!({"name": name, "file": file}), format_args!("{name}: added to {}", file.display()))
 }

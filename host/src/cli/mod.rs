@@ -10,6 +10,7 @@ mod live_check;
 mod markers;
 mod mirror;
 mod output;
+mod places;
 mod plugins;
 mod progress;
 mod prompt;
@@ -22,7 +23,7 @@ mod sync;
 mod terminal;
 mod transfer;
 
-use std::{env, ffi::OsString, io, path::PathBuf, process::ExitCode};
+use std::{env, ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::Parser;
 use f9_host::{
@@ -113,12 +114,7 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
     for name in &args.allow_unsafe_permissions {
         builder = builder.allow_unsafe_permissions(name.clone());
     }
-    // One that was named has to be there; whatever lies in the place for it counts, be it readable or not.
-    let is_there = |file: &PathBuf| {
-        let looked = file.symlink_metadata();
-        args.lock.is_some() || !looked.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    };
-    if let Some(file) = args.lock_file().filter(is_there) {
+    if let Some(file) = places::lock(args) {
         builder = builder.lock_file(file);
     }
     builder.build()
@@ -128,15 +124,26 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
 /// is needed.
 fn dirs_of_connections(args: &Args, progress: &Progress) -> Vec<PathBuf> {
     let is_not_needed = args.connection.is_some() || matches!(args.command, Command::Plugins(_));
+    if let Some(what) = places::closed(args) {
+        if is_not_needed {
+            warn("connections", format_args!("{what}"), args, progress);
+        }
+        return Vec::new();
+    }
     match args.connections_file().map(Connections::load) {
         Some(Ok(connections)) => connections.plugin_dirs().to_owned(),
-        Some(Err(error)) if is_not_needed && !error.is_not_found() => {
+        Some(Err(error)) if is_not_needed && !is_absent(&error, args) => {
             let what = format_args!("{error}; no directories of plugins are taken from this file");
             warn("connections", what, args, progress);
             Vec::new()
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether there are no connections yet. A file of them that was named is one that can be there.
+fn is_absent(error: &Error, args: &Args) -> bool {
+    error.is_not_found() || (args.config.is_none() && error.kind() == ErrorKind::NotADirectory)
 }
 
 /// Who types the name of a directory means one that is there. Those of `F9_PLUGIN_PATH` and of the file of connections need

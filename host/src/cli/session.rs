@@ -15,6 +15,7 @@ use f9_host::{
 use super::{
     args::Args,
     failure::{ADDRESS, fact},
+    places,
 };
 
 /// The host and the connections of one run.
@@ -52,10 +53,7 @@ impl<'a> Session<'a> {
 
     /// Where the lock is or would be.
     pub(crate) fn lock_file(&self) -> Result<PathBuf> {
-        self.args.lock_file().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidConnection, "there is no place for the lock: HOME is not set")
-                .hint("name the file with --lock FILE")
-        })
+        self.args.lock_file().ok_or_else(|| places::no_place("the lock", "--lock"))
     }
 
     /// Asks whether to stop: between the steps of whatever takes longer than a moment.
@@ -103,7 +101,13 @@ impl<'a> Session<'a> {
             None => {
                 let file = default_file()?;
                 match Connections::load(&file) {
-                    Err(error) if error.is_not_found() => Connections::new(file),
+                    // Below a file, such as /dev/null, there is none either.
+                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                        Connections::new(file)
+                    }
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                        return Err(error.hint(places::REMEDY));
+                    }
                     loaded => loaded?,
                 }
             }
@@ -363,8 +367,5 @@ fn without_path(text: &str) -> Result<&str> {
 }
 
 fn default_file() -> Result<PathBuf> {
-    Connections::default_file().ok_or_else(|| {
-        Error::new(ErrorKind::InvalidConnection, "there is no place for named connections: HOME is not set")
-            .hint("name the file with --config FILE")
-    })
+    Connections::default_file().ok_or_else(|| places::no_place("named connections", "--config"))
 }

@@ -9,7 +9,7 @@ use std::{
     fs,
     hash::{BuildHasher as _, Hasher as _},
     io,
-    os::unix::fs::MetadataExt as _,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::Path,
 };
 
@@ -104,7 +104,8 @@ fn make_alone(settings: &Settings, context: &Context, is_locked: bool) -> Result
         remove_remains(&settings.path)?;
     }
     let nursery = settings.path.join(format!("{PREFIX}{:016x}", random()));
-    fs::create_dir(&nursery).context("make the directory for the clone")?;
+    // Whatever the umask, nobody else puts anything into what is to be the clone.
+    fs::DirBuilder::new().mode(0o755).create(&nursery).context("make the directory for the clone")?;
     fs::write(nursery.join(MARK.0), MARK.1).context("make the directory for the clone")?;
     let made = fetch_into(&nursery, settings, context).and_then(|()| come_to_life(&nursery, &place));
     if made.is_err() {
@@ -119,7 +120,8 @@ fn make_alone(settings: &Settings, context: &Context, is_locked: bool) -> Result
 fn remove_remains(directory: &Path) -> Result<()> {
     for entry in fs::read_dir(directory).context("look into `path`")? {
         let path = entry.context("look into `path`")?.path();
-        let is_marked = || matches!(own_file::read(&path.join(MARK.0)), Ok(Some(mark)) if MARK.1.starts_with(&mark));
+        let is_marked =
+            || matches!(own_file::read(&path.join(MARK.0)), Ok(Some(mark)) if MARK.1.starts_with(&mark));
         let is_empty = || fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_none());
         if !may_be_remains(&path) || !(is_marked() || is_empty()) {
             return Err(not_empty(directory));

@@ -81,7 +81,9 @@ impl Repo {
     fn warn_of_reading_alone(&self, error: &Error) {
         log::warn!("the clone at {} can be read, and not changed: {error}", self.settings.path.display());
         if self.needs_recovery() {
-            log::warn!("an interrupted operation is not finished there: files may be older or newer than their commit");
+            log::warn!(
+                "an interrupted operation is not finished there: files may be older or newer than their commit"
+            );
         }
     }
 

@@ -13,8 +13,10 @@ use crate::remote_url::{Address, Credentials, RemoteUrl};
 pub(crate) struct Options {
     /// Where the remote repository is: `https://host/repo.git`, `ssh://user@host/repo.git`, `user@host:repo.git`,
     /// `file:///srv/repo.git` or a path. A password in it is moved out before anything is stored or shown.
+    #[schemars(extend("format" = "path"))]
     pub(crate) remote_url: String,
     /// The working tree. It is cloned from the remote if there is none yet.
+    #[schemars(extend("format" = "path"))]
     pub(crate) path: PathBuf,
     /// The branch that is kept in step with the remote's of the same name.
     #[serde(default = "default_branch")]
@@ -33,12 +35,15 @@ pub(crate) struct Options {
     /// The password or access token for HTTP(S).
     pub(crate) password: Option<Secret>,
     /// The private key for SSH, in any format that OpenSSH writes today.
+    #[schemars(extend("format" = "path"))]
     pub(crate) ssh_key_path: Option<PathBuf>,
     /// What the private key is encrypted with.
     pub(crate) ssh_key_passphrase: Option<Secret>,
     /// The file with the host keys to trust, in OpenSSH's format. Needed for SSH: a host that is not in it is refused.
+    #[schemars(extend("format" = "path"))]
     pub(crate) known_hosts: Option<PathBuf>,
     /// A PEM file with the certificates of the authorities to trust for HTTPS, besides the public ones.
+    #[schemars(extend("format" = "path"))]
     pub(crate) ca_bundle: Option<PathBuf>,
     /// Uses a clone that belongs to another user. Only for one whose owner you trust: its configuration counts.
     #[serde(default)]

@@ -14,7 +14,7 @@
 //!
 //! | key | type | default | meaning |
 //! |---|---|---|---|
-//! | `root` | string | required | The directory. A relative one is taken from the host's working directory at opening. `~` and variables are not expanded. |
+//! | `root` | string | required | The directory. A relative one is taken from the host's working directory at opening. `~` at its start is the user's home, which the host puts in its place. |
 //! | `create_root` | boolean | `true` | Makes the root, with its parents, if it is missing. |
 //! | `durability` | `"none"` or `"fsync"` | `"none"` | `"none"`: a success says that every process sees the change; a power failure within the next seconds can take it back. `"fsync"`: a success says that the file and its name have reached the disk. |
 //!

@@ -7,7 +7,8 @@ use f9_plugin_api::{schemars, serde};
 #[serde(crate = "f9_plugin_api::serde")]
 #[schemars(crate = "f9_plugin_api::schemars")]
 pub(crate) struct LocalOptions {
-    /// The directory that all paths are relative to. `~` is not expanded.
+    /// The directory that all paths are relative to.
+    #[schemars(extend("format" = "path"))]
     pub(crate) root: String,
     /// Whether the root is made if it is missing.
     #[serde(default = "yes")]

@@ -47,6 +47,7 @@ pub(crate) struct OpenAiOptions {
     pub(crate) writes_per_minute: Option<NonZeroU32>,
     /// A PEM file with certificates of authorities to trust besides the public ones.
     #[serde(default)]
+    #[schemars(extend("format" = "path"))]
     pub(crate) ca_bundle: Option<PathBuf>,
     /// The URL of an HTTP proxy, without credentials. Default: none; the environment has no say.
     #[serde(default)]

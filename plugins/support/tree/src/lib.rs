@@ -28,6 +28,9 @@
 //!   replaces a file keeps its permission bits and, where the process may give files away, its owner and group (else the
 //!   group may no more than others); other hard links
 //!   to the old file keep the old content; extended attributes are not carried over.
+//! - **Mounts**: a file that is mounted by itself, as in containers, cannot be replaced, so it is written in place: not in one
+//!   step, and readers can meet a mixture. Its new content is on the disk beside it first, as `NAME.f9-…`, which stays if that
+//!   breaks off. Space is taken before anything is overwritten.
 //! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
 //!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
 //!   are refused without being opened.
@@ -39,15 +42,18 @@
 //! - **Temporary files** lie in `.f9-tmp` at the root, which is there only while something needs it. Names that start so
 //!   are never listed and cannot be reached, and nobody but the owner may read the files. What a killed process left there
 //!   is removed when the root is next opened. A file on another file system than the root (a mount inside it), and every
-//!   file where `.f9-tmp` cannot be made, has its temporary name beside its own instead. What a killed process left so is
-//!   removed when the directory is listed or deleted, and when the next such name is made in it by a tree for the first
-//!   time; not before. What belongs to a live process is left alone: its lock (`flock`) says so. Where the file system has
-//!   no such locks, what is beside other files stays, and so does what the process that meets it may not open or remove.
+//!   file where `.f9-tmp` cannot be made, belongs to another user or can be written to by others, has its temporary name
+//!   beside its own instead. What a killed process left so is removed when the directory is listed or deleted, and when the
+//!   next such name is made in it by a tree for the first time; not before. What belongs to a live process is left alone:
+//!   its lock (`flock`) says so. Where the file system has no such locks, what is beside other files stays, and so does
+//!   what the process that meets it may not open or remove.
 //! - **Durability** is [`Durability::None`] by default: a success says that every process sees the change, and the system
 //!   writes it to the disk in its own time, so that a power failure can take back the last seconds.
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
 //!   place.
 //!
+//! - **Copying** shares blocks or copies inside the file system where it can, and leaves holes holes. A copy may be run by
+//!   those who may run the original. A source that is written to meanwhile is copied again, and at last `Busy`.
 //! - **Moving** one hard link of a file over another one changes nothing, as POSIX has it.
 //!
 //! # Other systems

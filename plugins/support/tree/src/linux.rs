@@ -2,9 +2,11 @@
 
 mod append;
 mod backend;
+mod copying;
 mod directory;
 mod draft;
 mod errors;
+mod in_place;
 mod listing;
 mod read;
 mod remove;

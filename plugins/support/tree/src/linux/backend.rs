@@ -89,7 +89,7 @@ impl FileBackend for Tree {
             let (mut draft, _) = Draft::start(self, || Spot::preview(self, to, rule, doing), doing)?;
             match stat.size {
                 0 => draft.write(&read::unsized_content(&source, doing)?, doing)?,
-                size => draft.copy(&source, size, doing)?,
+                _ => draft.copy(&source, stat, doing)?,
             }
             draft.commit(self, to, None, rule, doing)
         })

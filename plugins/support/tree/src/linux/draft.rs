@@ -6,14 +6,16 @@ use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, FileKind, Result};
 use rustix::{
     fd::{AsFd, AsRawFd, OwnedFd},
     fs::{
-        AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Uid, copy_file_range, fchmod, fchown, fsync, linkat,
-        openat, renameat, renameat_with,
+        AtFlags, CWD, Gid, Mode, OFlags, RenameFlags, Uid, fchmod, fchown, fsync, ftruncate, linkat, openat,
+        renameat, renameat_with,
     },
     io::{self, Errno, retry_on_intr},
 };
 
 use super::{
+    copying::copy_content,
     errors::{already_exists, contended, failure},
+    in_place,
     resolve::{attempts, sync_folder},
     spot::{Rule, Spot},
     stat::Stat,
@@ -24,11 +26,16 @@ use crate::{Durability, Tree};
 /// What a reader is read with.
 const CHUNK: usize = 256 << 10;
 
+/// How often a file is copied that changes meanwhile.
+const COPY_ATTEMPTS: u32 = 5;
+
 /// A file without a name, or with a temporary one. Dropped, it is gone.
 #[derive(Debug)]
 pub(crate) struct Draft {
     fd: OwnedFd,
     temp: Option<Temp>,
+    /// Who may run it, as permission bits, if it becomes a new file and those may read it.
+    executable: u32,
 }
 
 impl Draft {
@@ -57,13 +64,15 @@ impl Draft {
             return Ok(draft);
         }
         let (device, mode) = match &spot.old {
-            Some(old) => (old.device, old.mode),
+            Some(old) if old.is_file() => (old.device, old.mode),
+            // The permissions of a link say nothing: what takes its place is a new file.
+            Some(old) => (old.device, 0o600),
             None => (Stat::of(&spot.folder).map_err(|errno| failure(doing, errno))?.device, 0o600),
         };
         let mode = Mode::from_raw_mode(mode);
         let made = tree.temps().make(tree.root().as_fd(), &spot.folder, device, mode);
         let (temp, fd) = made.map_err(|errno| failure(doing, errno))?;
-        Ok(Self { fd, temp: Some(temp) })
+        Ok(Self { fd, temp: Some(temp), executable: 0 })
     }
 
     /// A file that never had a name, if the file system offers it.
@@ -74,7 +83,7 @@ impl Draft {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         // It gets a name only with its final mode, which for a new file is the one it is made with.
         match retry_on_intr(|| openat(&folder, c".", flags, Mode::from_raw_mode(0o666))) {
-            Ok(fd) => Ok(Some(Self { fd, temp: None })),
+            Ok(fd) => Ok(Some(Self { fd, temp: None, executable: 0 })),
             Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::ISDIR | Errno::NOSYS) => {
                 tree.set_no_unnamed();
                 Ok(None)
@@ -99,9 +108,44 @@ impl Draft {
         Ok(())
     }
 
-    /// Adds the first `size` bytes of a file; fewer are an error.
-    pub(crate) fn copy(&mut self, from: &OwnedFd, size: u64, doing: &str) -> Result<()> {
-        copy_content(from, &self.fd, size).map_err(|errno| failure(doing, errno))
+    /// Makes the content that of a file, which is `source` now. If it changes meanwhile it is read again, and at last refused:
+    /// what is copied was in the file at one time.
+    pub(crate) fn copy(&mut self, from: &OwnedFd, mut source: Stat, doing: &str) -> Result<()> {
+        let failed = |errno| failure(doing, errno);
+        for _ in 0..COPY_ATTEMPTS {
+            ftruncate(&self.fd, 0).map_err(failed)?;
+            match copy_content(from, &self.fd, source.size) {
+                // It was cut short.
+                Err(Errno::AGAIN) => {}
+                copied => copied.map_err(failed)?,
+            }
+            let now = Stat::of(from).map_err(failed)?;
+            if (now.size, now.modified) == (source.size, source.modified) {
+                return self.keep_executable(source.mode).map_err(failed);
+            }
+            source = now;
+        }
+        let message = format!("cannot {doing}: the source is written to at the same time");
+        Err(Error::new(ErrorKind::Busy, message).hint("try again when nobody writes to it"))
+    }
+
+    /// Lets those run it who may run the source, as far as they may read new files at all.
+    fn keep_executable(&mut self, source: u32) -> io::Result<()> {
+        self.executable = source & 0o111;
+        if self.executable == 0 || self.temp.is_some() {
+            return Ok(());
+        }
+        let mode = Stat::of(&self.fd)?.mode;
+        self.set_mode(mode, self.with_executable(mode))
+    }
+
+    const fn with_executable(&self, mode: u32) -> u32 {
+        mode | ((mode & 0o444) >> 2 & self.executable)
+    }
+
+    fn set_mode(&self, now: u32, wanted: u32) -> io::Result<()> {
+        // Some file systems have one mode for all files, and refuse to set even that.
+        if now == wanted { Ok(()) } else { fchmod(&self.fd, Mode::from_raw_mode(wanted)) }
     }
 
     /// Makes the content that of the file at `path`, in one step. `spot` is where that is, if it was looked at a moment
@@ -136,6 +180,14 @@ impl Draft {
                     return Ok(stat.info(path.clone()));
                 }
                 Err(Errno::EXIST) if rule == Rule::New => return Err(already_exists(doing)),
+                // A file that is mounted by itself cannot be replaced.
+                Err(Errno::BUSY) if let Some(old) = old.as_ref().filter(|old| old.is_file()) => {
+                    stat = self.look(doing)?;
+                    let written = in_place::replace(&self.fd, stat.size, &folder, &name, old, doing)?;
+                    if let Some(written) = written {
+                        return Ok(written.info(path.clone()));
+                    }
+                }
                 // Something came or went meanwhile, or the directory did: look again.
                 Err(Errno::EXIST | Errno::NOENT) => stat = self.look(doing)?,
                 Err(errno) => return Err(failure(doing, errno)),
@@ -176,7 +228,15 @@ impl Draft {
     /// Takes the place of what is at `name`.
     fn replace(&mut self, tree: &Tree, folder: impl AsFd, name: &str, old: &Stat) -> io::Result<()> {
         let temp = match self.temp.take() {
-            Some(temp) => temp,
+            Some(temp) => {
+                if !old.is_file()
+                    && let Err(errno) = self.open_up(&temp)
+                {
+                    self.temp = Some(temp);
+                    return Err(errno);
+                }
+                temp
+            }
             None => {
                 let link = |place: rustix::fd::BorrowedFd<'_>, free: &str, _| {
                     // Once it has a name, it can be taken for a leftover if it is not locked.
@@ -220,9 +280,8 @@ impl Draft {
 
     /// Gives a file with a temporary name, which only its owner may read, the mode of a new one.
     fn open_up(&self, temp: &Temp) -> io::Result<()> {
-        let mode = temp.mode_of_new()?;
-        // Some file systems have one mode for all files, and refuse to set even that.
-        if Stat::of(&self.fd)?.mode == mode.as_raw_mode() { Ok(()) } else { fchmod(&self.fd, mode) }
+        let mode = self.with_executable(temp.mode_of_new()?.as_raw_mode());
+        self.set_mode(Stat::of(&self.fd)?.mode, mode)
     }
 
     fn link_unnamed(&self, folder: impl AsFd, name: &str) -> io::Result<()> {
@@ -247,7 +306,7 @@ impl Draft {
         if tree.durability() == Durability::Fsync {
             fsync(&fd)?;
         }
-        *self = Self { fd, temp: Some(temp) };
+        *self = Self { fd, temp: Some(temp), executable: self.executable };
         Err(Errno::NOENT)
     }
 }
@@ -270,44 +329,6 @@ fn broken_reader() -> Error {
         ErrorKind::InvalidOperation,
         "the reader of the content claims more bytes than it was asked for",
     )
-}
-
-/// Copies the first `size` bytes, inside the file system where it can.
-fn copy_content(from: &OwnedFd, to: &OwnedFd, size: u64) -> io::Result<()> {
-    let mut at = 0;
-    while at < size {
-        let left = usize::try_from(size - at).unwrap_or(usize::MAX).min(1 << 30);
-        let (mut from_at, mut to_at) = (at, at);
-        match copy_file_range(from, Some(&mut from_at), to, Some(&mut to_at), left) {
-            Ok(0) => return copy_through_memory(from, to, at, size),
-            Ok(copied) => at += copied as u64,
-            Err(Errno::INTR) => {}
-            Err(Errno::XDEV | Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::PERM) => {
-                return copy_through_memory(from, to, at, size);
-            }
-            Err(errno) => return Err(errno),
-        }
-    }
-    Ok(())
-}
-
-fn copy_through_memory(from: &OwnedFd, to: &OwnedFd, mut at: u64, size: u64) -> io::Result<()> {
-    let mut buffer = vec![0; CHUNK];
-    while at < size {
-        let wanted = usize::try_from(size - at).unwrap_or(CHUNK).min(CHUNK);
-        let length = retry_on_intr(|| io::pread(from, &mut buffer[..wanted], at))?;
-        if length == 0 {
-            // The kernel's own files, in /sys, are shorter than they claim to be; others were cut short meanwhile.
-            return if Stat::of(from)?.size == size { Ok(()) } else { Err(Errno::AGAIN) };
-        }
-        let mut piece = &buffer[..length];
-        while !piece.is_empty() {
-            let written = retry_on_intr(|| io::pwrite(to, piece, at))?;
-            piece = &piece[written..];
-            at += written as u64;
-        }
-    }
-    Ok(())
 }
 
 /// Gives a temporary file its own name if that is free.

@@ -105,9 +105,14 @@ fn explain(errno: Errno) -> Explanation {
             Some("a name has at most 255 bytes on most file systems"),
         ),
         Errno::ILSEQ => (Kind::InvalidPath, Some("the file system does not allow such a name"), None),
-        Errno::BUSY | Errno::TXTBSY | Errno::AGAIN | Errno::DEADLK => {
-            (Kind::Busy, None, Some("try again later"))
-        }
+        Errno::BUSY => (
+            Kind::Busy,
+            Some("something is mounted here, or the system is using it"),
+            Some(
+                "unmount it first; what is mounted by itself can be written to, but neither moved nor deleted",
+            ),
+        ),
+        Errno::TXTBSY | Errno::AGAIN | Errno::DEADLK => (Kind::Busy, None, Some("try again later")),
         Errno::TIMEDOUT => (Kind::Timeout, None, Some("try again later")),
         Errno::NXIO | Errno::NODEV => {
             (Kind::InvalidOperation, Some("this is a socket or a device"), Some("name a regular file"))

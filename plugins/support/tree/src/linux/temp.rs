@@ -5,8 +5,9 @@
 //! with the process however it ends, in any container and across PID namespaces; its names start with the lock's. The
 //! directory is made when it is first needed and goes with the last tree that used it.
 //!
-//! Where a file cannot come from there (it is on another file system, or `.f9-tmp` cannot be made), its temporary name is
-//! beside its own, and the file itself is locked. What a killed process left so is removed when it is met.
+//! Where a file cannot come from there (it is on another file system, or `.f9-tmp` cannot be made, belongs to somebody else
+//! or can be written to by others), its temporary name is beside its own, and the file itself is locked. What a killed
+//! process left so is removed when it is met. Nothing is written or removed in a `.f9-tmp` that is not ours alone.
 
 use std::{
     collections::HashSet,
@@ -208,17 +209,26 @@ impl Session {
             Err(errno) => return Err(errno),
         }
         let directory = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty())?;
+        let Stat { device, mode, owner, .. } = Stat::of(&directory)?;
+        if !is_ours(mode, owner) {
+            return Err(Errno::PERM);
+        }
         let id = new_id();
         let lock = openat(&directory, id.as_str(), MAKE_FILE, OWNER_ONLY)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
         if Stat::of(&lock)?.is_unlinked {
             return Err(Errno::AGAIN); // swept before it was locked
         }
-        let Stat { device, mode, owner, .. } = Stat::of(&directory)?;
-        // Another program may have made it, for others.
-        let is_private = mode & 0o077 == 0 && owner.0 == geteuid().as_raw();
+        // Another program may have made it, for others to look into.
+        let is_private = mode & 0o077 == 0;
         Ok(Self { directory, device, is_private, id, _lock: lock })
     }
+}
+
+/// Whether a directory belongs to this user and nobody else can change what is in it. In any other one, whoever can write
+/// there can put a file of theirs in the place of a temporary one, and it would be given the name of what was written.
+fn is_ours(mode: u32, owner: (u32, u32)) -> bool {
+    owner.0 == geteuid().as_raw() && mode & 0o022 == 0
 }
 
 impl Temp {
@@ -261,7 +271,9 @@ impl Drop for Temp {
 
 /// Removes what processes that are gone have left behind. Whatever cannot be removed stays hidden.
 pub(crate) fn sweep(root: BorrowedFd<'_>) {
-    if let Ok(directory) = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty()) {
+    if let Ok(directory) = openat(root, DIRECTORY, OPEN_DIRECTORY, Mode::empty())
+        && Stat::of(&directory).is_ok_and(|stat| is_ours(stat.mode, stat.owner))
+    {
         // A failure here is no reason to refuse the tree: nothing depends on the leftovers.
         let _ = sweep_sessions(&directory);
         let _ = unlinkat(root, DIRECTORY, AtFlags::REMOVEDIR);
@@ -374,7 +386,7 @@ fn remove(directory: &OwnedFd, name: impl rustix::path::Arg) -> io::Result<()> {
 }
 
 /// An id that is most likely free: names are made exclusively, so a clash is seen and another id taken.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     format!("{:x}{:08x}{:08x}", now.as_nanos(), std::process::id(), next_number())
 }

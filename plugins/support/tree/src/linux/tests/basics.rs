@@ -489,3 +489,62 @@ fn files_whose_size_says_nothing_are_copied_whole() {
         std::fs::remove_file(&copy).unwrap();
     }
 }
+
+#[test]
+fn a_copy_may_be_run_by_those_who_may_run_the_original() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = Place::new();
+    let mode = |name: &str| place.at(name).metadata().unwrap().permissions().mode() & 0o777;
+    place.tree.t_create("script", "#!/bin/sh", false).unwrap();
+    place.tree.t_create("plain", "text", false).unwrap();
+    let new = mode("plain");
+    std::fs::set_permissions(place.at("script"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    place.tree.t_copy("script", "copy", false).unwrap();
+    assert_eq!(mode("copy"), new | ((new & 0o444) >> 2));
+    // What is replaced keeps its own.
+    place.tree.t_copy("script", "plain", true).unwrap();
+    assert_eq!(mode("plain"), new);
+    place.tree.t_copy("plain", "other", false).unwrap();
+    assert_eq!(mode("other"), new);
+}
+
+#[test]
+fn holes_stay_holes_in_a_copy() {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+    let place = Place::new();
+    let file = std::fs::File::create(place.at("sparse")).unwrap();
+    file.write_all_at(b"begin", 0).unwrap();
+    file.write_all_at(b"middle", 200 << 20).unwrap();
+    file.set_len(400 << 20).unwrap();
+    drop(file);
+    let blocks = |name: &str| place.at(name).metadata().unwrap().blocks();
+    assert_eq!(place.tree.t_copy("sparse", "copy", false).unwrap().size, 400 << 20);
+    assert!(blocks("copy") <= blocks("sparse") + 64, "{} {}", blocks("copy"), blocks("sparse"));
+    let same =
+        std::process::Command::new("cmp").args([place.at("sparse"), place.at("copy")]).status().unwrap();
+    assert!(same.success());
+}
+
+#[test]
+fn what_is_written_to_all_the_time_is_not_copied() {
+    use std::{
+        os::unix::fs::FileExt as _,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+    let place = Place::new();
+    std::fs::write(place.at("busy"), vec![b'a'; 32 << 20]).unwrap();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = std::fs::File::options().write(true).open(place.at("busy")).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                file.write_all_at(b"b", 16 << 20).unwrap();
+            }
+        });
+        let copied = place.tree.t_copy("busy", "copy", false);
+        done.store(true, Ordering::Relaxed);
+        refused(copied, ErrorKind::Busy);
+    });
+    assert!(!place.at("copy").exists());
+    assert_eq!(place.tree.t_copy("busy", "copy", false).unwrap().size, 32 << 20);
+}

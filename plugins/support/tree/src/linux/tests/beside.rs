@@ -129,6 +129,89 @@ fn what_a_killed_process_left_is_removed_and_what_a_live_one_needs_is_not() {
     }
 }
 
+/// Puts a file of its own over every temporary one that it finds in `.f9-tmp`, as whoever can write there could.
+struct Swapping<'p>(&'p Place, &'static [u8]);
+
+impl std::io::Read for Swapping<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        for entry in fs::read_dir(self.0.at(".f9-tmp")).unwrap() {
+            let evil = self.0.outside().join("evil");
+            fs::write(&evil, "theirs").unwrap();
+            fs::rename(evil, entry.unwrap().path()).unwrap();
+        }
+        let next = std::mem::take(&mut self.1);
+        buffer[..next.len()].copy_from_slice(next);
+        Ok(next.len())
+    }
+}
+
+/// Has `f` updated while others can do what they like in `.f9-tmp`.
+fn update_despite_others(place: &Place, left_by_them: &[&str]) {
+    let theirs = || {
+        let entries = fs::read_dir(place.at(".f9-tmp")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    fs::write(place.at("f"), "old").unwrap();
+    let tree = Tree::open(place.at(""), TreeOptions::default()).unwrap();
+    let mut content = Swapping(place, b"ours");
+    tree.update(&parse("f"), Content::Reader(&mut content), UpdateMode::Replace).unwrap();
+    assert_eq!(fs::read(place.at("f")).unwrap(), b"ours");
+    drop(tree);
+    assert_eq!(theirs(), left_by_them, "nothing of ours is made there, nothing of theirs is removed");
+    assert_eq!(place.names(), ["f"], "nothing stays beside it");
+}
+
+#[test]
+fn a_directory_that_others_can_write_to_is_not_used() {
+    for mode in [0o777, 0o1777, 0o770, 0o702] {
+        let place = Place::new();
+        fs::create_dir(place.at(".f9-tmp")).unwrap();
+        fs::set_permissions(place.at(".f9-tmp"), fs::Permissions::from_mode(mode)).unwrap();
+        // It has the look of what a killed process left.
+        fs::write(place.at(".f9-tmp/abc"), "").unwrap();
+        fs::write(place.at(".f9-tmp/abc-1"), "").unwrap();
+        update_despite_others(&place, &["abc", "abc-1"]);
+    }
+}
+
+#[test]
+fn a_directory_of_another_user_is_not_used() {
+    let place = Place::new();
+    fs::create_dir(place.at(".f9-tmp")).unwrap();
+    fs::set_permissions(place.at(".f9-tmp"), fs::Permissions::from_mode(0o755)).unwrap();
+    if std::os::unix::fs::chown(place.at(".f9-tmp"), Some(65_534), None).is_err() {
+        println!("SKIPPED: only root can give a directory to another user");
+        return;
+    }
+    update_despite_others(&place, &[]);
+}
+
+#[test]
+fn a_directory_that_others_can_only_look_into_is_used() {
+    let place = Place::new();
+    fs::create_dir(place.at(".f9-tmp")).unwrap();
+    fs::set_permissions(place.at(".f9-tmp"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(place.at("f"), "old").unwrap();
+    let mut watching = InDirectory(&place, Vec::new());
+    place.tree.update(&parse("f"), Content::Reader(&mut watching), UpdateMode::Replace).unwrap();
+    watching.1.sort_unstable();
+    assert_eq!(watching.1, [0o600, 0o600], "the lock and the file");
+}
+
+/// Looks at the files in `.f9-tmp` when it is read.
+struct InDirectory<'p>(&'p Place, Vec<u32>);
+
+impl std::io::Read for InDirectory<'_> {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        let entries = fs::read_dir(self.0.at(".f9-tmp")).unwrap();
+        self.1.extend(entries.map(|entry| mode(entry.unwrap().path())));
+        Ok(0)
+    }
+}
+
 #[test]
 fn a_directory_is_empty_when_only_a_killed_process_left_something_in_it() {
     everywhere(|place| {

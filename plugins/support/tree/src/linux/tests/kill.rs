@@ -133,7 +133,7 @@ fn sweeping_leaves_the_files_of_a_live_process_alone() {
 fn content_on_its_way_is_for_nobody_else_unless_the_file_is_and_the_directory_is_not() {
     use std::os::unix::fs::PermissionsExt;
     for (directory_mode, old, expected) in
-        [(0o700, 0o644, 0o644), (0o777, 0o644, 0o600), (0o700, 0o600, 0o600)]
+        [(0o700, 0o644, 0o644), (0o755, 0o644, 0o600), (0o700, 0o600, 0o600)]
     {
         let directory = tempfile::tempdir().unwrap();
         let set = |name: &str, mode| {

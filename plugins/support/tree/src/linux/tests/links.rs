@@ -130,6 +130,9 @@ fn deleting_moving_and_overwriting_mean_the_link_itself() {
         tree.t_delete("out", true).unwrap();
         for name in ["overwrite", "copy", "rename"] {
             assert!(!place.at(name).is_symlink() && place.at(name).is_file(), "{name}");
+            let mode =
+                std::os::unix::fs::PermissionsExt::mode(&place.at(name).metadata().unwrap().permissions());
+            assert_eq!(mode & 0o111, 0, "{name}: the permissions of a link are no file's");
         }
         assert_eq!(tree.t_read("d/f").unwrap(), "inside");
     });

@@ -10,6 +10,7 @@ mod kill;
 mod limits;
 mod links;
 mod model;
+mod mounts;
 mod names;
 mod race;
 
