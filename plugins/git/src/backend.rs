@@ -120,6 +120,7 @@ impl FileBackend for GitBackend {
     }
 
     fn create_dir(&self, path: &BackendPath, options: CreateOptions) -> Result<FileInfo> {
+        conversion_of(&self.attributes, path)?;
         self.change(|tree| tree.create_dir(path, options))
     }
 
@@ -141,6 +142,7 @@ impl FileBackend for GitBackend {
     }
 
     fn delete(&self, path: &BackendPath, options: DeleteOptions) -> Result<()> {
+        conversion_of(&self.attributes, path)?;
         self.change(|tree| tree.delete(path, options))
     }
 
@@ -177,6 +179,7 @@ impl FileBackend for GitBackend {
     }
 
     fn rename(&self, from: &BackendPath, to: &BackendPath, options: CopyOptions) -> Result<FileInfo> {
+        conversion_of(&self.attributes, from)?;
         self.check_copy_storable(from, to)?;
         self.change(|tree| tree.rename(from, to, options))
     }
@@ -195,13 +198,15 @@ fn check_storable(attributes: &Mutex<Attributes>, path: &BackendPath, content: O
     }
 }
 
-/// The attribute by which git would convert the file at `path`.
+/// The attribute by which git would convert the file at `path`. Refuses what is not of this repository.
 fn conversion_of(attributes: &Mutex<Attributes>, path: &BackendPath) -> Result<Option<Conversion>> {
     if path.is_root() {
         return Ok(None);
     }
     // Nothing is left half done by a panic: it only reads.
-    attributes.lock().unwrap_or_else(PoisonError::into_inner).conversion(path.as_str().as_bytes())
+    let attributes = attributes.lock().unwrap_or_else(PoisonError::into_inner);
+    attributes.check_is_of_this_repository(path.as_str().as_bytes())?;
+    attributes.conversion(path.as_str().as_bytes())
 }
 
 /// A stream into the working tree. Only its end touches the tree, and waits for its turn.

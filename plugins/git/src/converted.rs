@@ -5,17 +5,19 @@
 //! of what is to be encrypted. So nothing is stored under such a path, but for one case: the pointer of Git LFS *is* the
 //! form in which git keeps the file.
 
-use std::io::Read as _;
+use std::{collections::HashSet, io::Read as _};
 
 use f9_plugin_api::{Error, ErrorKind, Result, log};
-use git2::{AttrCheckFlags, AttrValue, FileMode, Repository};
+use git2::{AttrCheckFlags, AttrValue, FileMode, Index, Repository};
 
 use crate::{
     checkout::Change,
     conflicts::as_path,
     errors::{Context as _, clean, name_some},
+    index_file::IndexFile,
+    own_file,
     repository::{Repo, count},
-    rules::{self, Shadow},
+    rules::{self, Shadow, directories},
     worktree::{Found, Worktree},
 };
 
@@ -40,16 +42,54 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    pub(crate) const fn new(git: Repository, worktree: Worktree) -> Self {
-        Self { git, worktree }
+    /// `git` is the repository, opened for this alone.
+    pub(crate) fn new(git: Repository, worktree: Worktree) -> Result<Self> {
+        // The index of a large tree takes longer to read than all the rest of a change, and staging asks it anyway.
+        let mut none = Index::new().context("make an index")?;
+        git.set_index(&mut none).context("open the repository")?;
+        Ok(Self { git, worktree })
     }
 
-    /// See [`conversion`].
+    /// The attribute that makes git convert the file at `path`, by the attributes files of the working tree.
     pub(crate) fn conversion(&self, path: &[u8]) -> Result<Option<Conversion>> {
-        // Whoever synchronises writes the index meanwhile.
-        self.git.index().and_then(|mut index| index.read(false)).context("read the index")?;
+        if !has_attributes(&self.git, &self.worktree, directories(path))? {
+            return Ok(None);
+        }
         conversion(&self.git, &self.worktree, path)
     }
+
+    /// Refuses a change at `path` if it is below a submodule or a repository of its own: nothing there is ever published by
+    /// this clone.
+    pub(crate) fn check_is_of_this_repository(&self, path: &[u8]) -> Result<()> {
+        for directory in directories(path).filter(|directory| !directory.is_empty()) {
+            let inside = &directory[..directory.len() - 1];
+            let git = self.worktree.find(&[directory, b".git"].concat())?;
+            let is_nested = matches!(git, Found::Leaf(_) | Found::Directory);
+            let what = match is_nested {
+                true => "a repository of its own",
+                false if self.is_submodule(inside)? => "a submodule",
+                false => continue,
+            };
+            let message = format!("`{}` is {what}, which this clone does not publish", show(inside));
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .at(show(path))
+                .hint("write elsewhere, or open that repository with a connection of its own"));
+        }
+        Ok(())
+    }
+
+    /// Whether the index has a submodule at `path`. Only a clone with `.gitmodules` is asked.
+    fn is_submodule(&self, path: &[u8]) -> Result<bool> {
+        if matches!(self.worktree.find(b".gitmodules")?, Found::Nothing) {
+            return Ok(false);
+        }
+        let index = Index::open(&self.git.path().join("index")).context("read the index")?;
+        Ok(index.get_path(as_path(path), 0).is_some_and(|entry| entry.mode == u32::from(FileMode::Commit)))
+    }
+}
+
+fn show(path: &[u8]) -> String {
+    clean(&String::from_utf8_lossy(path))
 }
 
 /// The attribute by which git would convert a file.
@@ -130,7 +170,7 @@ fn meaning(name: &str, value: AttrValue<'_>) -> Option<String> {
 /// The line that sets an attribute, or defines the macro that does: the last one that names it, in the attributes file
 /// nearest to the path. It is for people to read; what holds was decided before.
 fn find_line(git: &Repository, worktree: &Worktree, path: &[u8], attribute: &str) -> Option<String> {
-    let info = crate::own_file::read(&git.commondir().join("info/attributes")).ok().flatten();
+    let info = own_file::read(&git.commondir().join("info/attributes")).ok().flatten();
     let in_info = info.and_then(|text| line_with(&text, attribute));
     if let Some(number) = in_info {
         return Some(format!(".git/info/attributes:{number}"));
@@ -172,18 +212,6 @@ impl Repo {
         Ok(Some(conversion))
     }
 
-    /// Says what a commit leaves out.
-    pub(crate) fn warn_of_unstorable(&self, left_out: &[(Vec<u8>, Conversion)]) {
-        let Some((_, first)) = left_out.first() else { return };
-        let names: Vec<_> = left_out.iter().map(|(path, _)| clean(&String::from_utf8_lossy(path))).collect();
-        log::warn!(
-            "{} left out of the commit, because git keeps such files in another form ({first}), which f9 cannot make: \
-             {}; commit them with git",
-            count(left_out.len(), "changed file is", "changed files are"),
-            name_some(names.iter().map(String::as_str)),
-        );
-    }
-
     /// Which files that a checkout would overwrite or remove are in the form that a filter gave them. f9 can neither make
     /// that form nor tell whether such a file was edited, so they stay as they are, and are told of.
     pub(crate) fn converted_among<'a>(&self, changes: &'a [Change]) -> Result<Vec<&'a [u8]>> {
@@ -218,18 +246,42 @@ impl Repo {
     /// Whether there are any attributes that could convert one of these files, without asking for each.
     fn may_convert(&self, changes: &[Change]) -> Result<bool> {
         const FEW: usize = 50;
-        if changes.len() < FEW || self.git.commondir().join("info/attributes").exists() {
-            return Ok(true);
-        }
-        let is_attributes = |path: &[u8]| path == FILE || path.ends_with(b"/.gitattributes");
-        if changes.iter().any(|change| is_attributes(&change.path))
-            || !matches!(self.worktree.find(FILE)?, Found::Nothing)
-        {
+        if changes.len() < FEW || changes.iter().any(|change| is_attributes(&change.path)) {
             return Ok(true);
         }
         let Some(index) = self.index_file()? else { return Ok(true) };
-        Ok((0..index.len()).any(|position| is_attributes(index.get(position).path())))
+        let mut seen = HashSet::new();
+        let directories = changes.iter().flat_map(|change| directories(&change.path));
+        let directories = directories.filter(|directory| seen.insert(*directory));
+        Ok(self.tracks_attributes(&index) || has_attributes(&self.git, &self.worktree, directories)?)
     }
+
+    /// Whether the last commit had attributes, as the index tells.
+    pub(crate) fn tracks_attributes(&self, index: &IndexFile) -> bool {
+        (0..index.len()).any(|position| is_attributes(index.get(position).path()))
+    }
+}
+
+fn is_attributes(path: &[u8]) -> bool {
+    path == FILE || path.ends_with(b"/.gitattributes")
+}
+
+/// Whether one of these directories of the working tree, or the clone itself, has a file with attributes.
+pub(crate) fn has_attributes<'a>(
+    git: &Repository,
+    worktree: &Worktree,
+    directories: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<bool> {
+    if own_file::is_there(&git.commondir().join("info/attributes")) {
+        return Ok(true);
+    }
+    let mut look = worktree.look();
+    for directory in directories {
+        if matches!(look.find(&[directory, FILE].concat())?, Found::Leaf(_)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -50,6 +50,15 @@ struct Stamp {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tracked<'a>(&'a [u8]);
 
+/// The error for an index whose entries are not in order: looked up in it, files that are there seem to be deleted.
+pub(crate) fn unordered(index: &Path) -> Error {
+    Error::new(ErrorKind::Integrity, "the clone's index is damaged: its entries are out of order")
+        .at(index.display())
+        .hint(
+            "delete this file; it is made anew from the last commit, and no file of the working tree is lost",
+        )
+}
+
 impl IndexFile {
     /// Reads the index at `path`; `None` if there is none, or one that is left to libgit2.
     pub(crate) fn read(path: &Path) -> Result<Option<Self>> {
@@ -61,10 +70,12 @@ impl IndexFile {
         let stamp = Stamp::of(&file)?;
         let mut bytes = Vec::with_capacity(stamp.size as usize);
         file.read_to_end(&mut bytes).context("read the index")?;
-        Ok(Self::parse(bytes, stamp))
+        let mut is_ordered = true;
+        let parsed = Self::parse(bytes, stamp, &mut is_ordered);
+        if is_ordered { Ok(parsed) } else { Err(unordered(path)) }
     }
 
-    fn parse(bytes: Vec<u8>, stamp: Stamp) -> Option<Self> {
+    fn parse(bytes: Vec<u8>, stamp: Stamp, is_ordered: &mut bool) -> Option<Self> {
         let content = bytes.len().checked_sub(CHECKSUM)?;
         if bytes.get(..8)? != b"DIRC\0\0\0\x02" || checksum(&bytes[..content]) != bytes[content..] {
             return None;
@@ -76,6 +87,7 @@ impl IndexFile {
             let length = entry_length(&bytes[at..content])?;
             let path = Tracked(&bytes[at..at + length]).path();
             if path <= last {
+                *is_ordered = false;
                 return None;
             }
             last = path;

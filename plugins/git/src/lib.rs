@@ -22,6 +22,7 @@
 //! | `ssh_key_path`, `ssh_key_passphrase` | string | none | The private key for SSH. |
 //! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
 //! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
+//! | `excludes_file` | string | none | A file with further rules for what is not published, as `.gitignore` has them. |
 //! | `trust_other_owner` | boolean | `false` | Use a clone that belongs to another user, who may have prepared it. |
 //! | `timeout` | integer | `60` | Seconds that the remote may be silent, and that a connection may take to come about. |
 //!
@@ -97,6 +98,14 @@
 //! that git keeps. Deleting is possible. A pointer of Git LFS is the form that git keeps: it is read, copied and written as
 //! the small file that it is.
 //!
+//! A file that differs from the last commit in line ends alone is left out too, with a warning, unless attributes say what
+//! line ends it is to have: so is a whole clone that git made with `core.autocrlf`.
+//!
+//! What is below a submodule, or in a repository of its own, is never published by this clone: writing there is `Unsupported`.
+//!
+//! The user's own list of ignored files (`core.excludesFile`) is configuration of the user, which is not read: name the same
+//! file as `excludes_file` in the connection, or use `.gitignore` or `.git/info/exclude`.
+//!
 //! A remote that is a path gets a file `f9.lock`, by which pushes of f9 wait for each other. It stays there, and is empty
 //! while nobody pushes.
 //!
@@ -127,6 +136,7 @@ mod hidden;
 mod index_file;
 mod journal;
 mod known_hosts;
+mod left_out;
 mod libgit2;
 mod lock;
 mod merge;

@@ -2,7 +2,8 @@
 
 use f9_plugin_api::Result;
 use git2::{
-    FileMode, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions, MergeOptions, Oid, Tree,
+    AttrCheckFlags, AttrValue, FileMode, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions,
+    MergeOptions, Oid, Tree,
 };
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     journal::Step,
     own_file,
     repository::Repo,
+    rules::{self, Shadow},
 };
 
 /// What the sides are called in conflict markers.
@@ -146,6 +148,9 @@ impl Repo {
         if !is_file(our) || !is_file(their) {
             return Ok(None);
         }
+        if self.is_merged_whole(conflict_path(conflict))? {
+            return Ok(None);
+        }
         let merge = || {
             let blob = |entry: &IndexEntry| self.git.find_blob(entry.id);
             let base = conflict.ancestor.as_ref().filter(|base| is_file(base)).map(blob).transpose()?;
@@ -218,4 +223,19 @@ fn add_conflict(index: &mut Index, conflict: &IndexConflict) -> Result<(), git2:
 
 fn is_file(entry: &IndexEntry) -> bool {
     entry.mode == u32::from(FileMode::Blob) || entry.mode == u32::from(FileMode::BlobExecutable)
+}
+
+impl Repo {
+    /// Whether attributes say that the file is not to be merged line by line: then a conflict leaves one side of it whole.
+    fn is_merged_whole(&self, path: &[u8]) -> Result<bool> {
+        let shadow = rules::shadow(&self.git, &self.worktree, path)?;
+        let git = shadow.as_ref().map_or(&self.git, Shadow::git);
+        let value = git.get_attr_bytes(as_path(path), "merge", AttrCheckFlags::NO_SYSTEM);
+        Ok(match AttrValue::from_bytes(value.context("read the attributes")?) {
+            AttrValue::False => true,
+            AttrValue::String(name) => !matches!(name, "text" | "union"),
+            AttrValue::Bytes(_) => true,
+            AttrValue::True | AttrValue::Unspecified => false,
+        })
+    }
 }

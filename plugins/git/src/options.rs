@@ -45,6 +45,9 @@ pub(crate) struct Options {
     /// A PEM file with the certificates of the authorities to trust for HTTPS, besides the public ones.
     #[schemars(extend("format" = "path"))]
     pub(crate) ca_bundle: Option<PathBuf>,
+    /// A file with further rules for what is not published, in the form of `.gitignore`: the user's own, for instance.
+    #[schemars(extend("format" = "path"))]
+    pub(crate) excludes_file: Option<PathBuf>,
     /// Uses a clone that belongs to another user. Only for one whose owner you trust: its configuration counts.
     #[serde(default)]
     pub(crate) trust_other_owner: bool,
@@ -83,6 +86,7 @@ pub(crate) struct Settings {
     pub(crate) author_email: String,
     pub(crate) known_hosts: Option<PathBuf>,
     pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) excludes_file: Option<PathBuf>,
     pub(crate) trust_other_owner: bool,
     pub(crate) timeout: Duration,
 }
@@ -136,6 +140,7 @@ impl Settings {
             author_email: options.author_email,
             known_hosts: options.known_hosts,
             ca_bundle: options.ca_bundle,
+            excludes_file: options.excludes_file,
             trust_other_owner: options.trust_other_owner,
             timeout: Duration::from_secs(options.timeout),
         })

@@ -11,7 +11,7 @@ use crate::{
     journal::Journal,
     lock::LockFile,
     options::Settings,
-    own_file,
+    own_file, rules,
     transport::Transport,
     worktree::Worktree,
 };
@@ -53,8 +53,7 @@ impl Repo {
                 .at(path.display())
                 .hint("`path` is the working tree; name the bare repository as `remote_url`"));
         }
-        // Where f9 keeps files that are not complete.
-        git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
+        rules::add_own_rules(&git, settings.excludes_file.as_deref())?;
         let private = git.path().join("f9");
         match own_file::make_directory(&private) {
             // Reading needs none of what is in it.
@@ -73,7 +72,7 @@ impl Repo {
     pub(crate) fn attributes(&self) -> Result<Attributes> {
         let git = Repository::open(self.git.path()).context("open the repository")?;
         let worktree = Worktree::open(&self.settings.path, self.git.path().join("f9/spool"))?;
-        Ok(Attributes::new(git, worktree))
+        Attributes::new(git, worktree)
     }
 
     /// The commit the branch is at; `None` before the first.

@@ -4,7 +4,11 @@
 //! a link that leads to a pipe or a terminal would keep it for ever. So where there is such a thing on the way to a path,
 //! libgit2 is asked about a copy of the rules that count.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::{
+    fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 use git2::Repository;
@@ -27,6 +31,23 @@ const MAX_BYTES: u64 = 100 << 20;
 pub(crate) struct Shadow {
     git: Repository,
     _tree: TempDir,
+}
+
+/// Rules that no file of the working tree has: where f9 keeps files that are not complete, and what the connection names.
+pub(crate) fn add_own_rules(git: &Repository, excludes_file: Option<&Path>) -> Result<()> {
+    git.add_ignore_rule(".[fF]9-[tT][mM][pP]*").context("ignore temporary files")?;
+    let Some(file) = excludes_file else { return Ok(()) };
+    let rules = fs::read_to_string(file).map_err(|error| {
+        let error = Error::from(error);
+        Error::new(
+            ErrorKind::InvalidConnection,
+            format!("`excludes_file` cannot be read: {}", error.message()),
+        )
+        .at(file.display())
+        .with("key", "excludes_file")
+        .hint("name a text file with rules as .gitignore has them")
+    })?;
+    git.add_ignore_rule(&rules).context("read `excludes_file`")
 }
 
 impl Shadow {
@@ -71,7 +92,7 @@ fn make(git: &Repository, worktree: &Worktree, path: &[u8]) -> Result<Shadow> {
 }
 
 /// The directories on the way to a path, the root first, each with a slash at its end.
-fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn directories(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
     std::iter::once(0).chain(ends).map(|end| &path[..end])
 }

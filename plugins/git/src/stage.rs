@@ -3,13 +3,14 @@
 use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
 use f9_plugin_api::{Error, ErrorKind, Result, log};
-use git2::{IndexAddOption, Oid, StatusOptions, Tree};
+use git2::{ErrorCode, IndexAddOption, IndexEntry, ObjectType, Oid, StatusOptions, Tree};
 
 use crate::{
-    converted::Conversion,
+    conflicts::as_path,
     dotgit::leads_into_dot_git,
     errors::{Context as _, name_some},
-    index_file::IndexFile,
+    index_file::{IndexFile, unordered},
+    left_out::LeftOut,
     repository::{Repo, count},
     touched::disguised,
 };
@@ -27,6 +28,7 @@ impl Repo {
                 return Ok(paths.iter().map(|path| String::from_utf8_lossy(path).into_owned()).collect());
             }
         }
+        self.check_index_order()?;
         self.check_rules_are_files()?;
         let mut options = StatusOptions::new();
         options
@@ -41,7 +43,7 @@ impl Repo {
         let paths = paths.filter(|path| !path.ends_with('/') && !path.starts_with(TEMPORARY));
         let mut pending = Vec::new();
         for path in paths {
-            if self.unstorable_file(path.as_bytes())?.is_none() {
+            if self.why_left_out(path.as_bytes())?.is_none() {
                 pending.push(path);
             }
         }
@@ -117,6 +119,7 @@ impl Repo {
 
     /// Lets libgit2 look at the whole working tree, stages what differs, and returns the tree that the index stands for then.
     fn stage_whole(&self) -> Result<Oid> {
+        self.check_index_order()?;
         self.check_rules_are_files()?;
         let mut index = self.index()?;
         let (mut bad, mut left_out) = (None, Vec::new());
@@ -132,10 +135,10 @@ impl Repo {
             if nested || path.as_os_str().as_bytes().starts_with(TEMPORARY.as_bytes()) {
                 return 1;
             }
-            match self.unstorable_file(path.as_os_str().as_bytes()) {
+            match self.why_left_out(path.as_os_str().as_bytes()) {
                 Ok(None) => 0,
-                Ok(Some(conversion)) => {
-                    left_out.push((path.as_os_str().as_bytes().to_vec(), conversion));
+                Ok(Some(why)) => {
+                    left_out.push((path.as_os_str().as_bytes().to_vec(), why));
                     1
                 }
                 Err(error) => {
@@ -149,19 +152,52 @@ impl Repo {
             Some(bad) => return Err(bad),
             None => added.context("stage the changes")?,
         }
-        self.warn_of_unstorable(&left_out);
+        self.warn_of_left_out(&left_out);
+        self.warn_of_submodules(&index)?;
         let tree = index.write_tree().context("write a tree")?;
         // After `write_tree`, so that the trees it computed are remembered and the next commit is cheap.
         index.write().context("write the index")?;
         Ok(tree)
     }
 
-    /// The attribute that forbids storing the file at `path`; `None` also for what is no file there.
-    fn unstorable_file(&self, path: &[u8]) -> Result<Option<Conversion>> {
-        match self.worktree.open_file(path)? {
-            Some(_) => self.unstorable(path),
-            None => Ok(None),
+    /// Why what the working tree has at `path` is not stored; `None` also for what is no file there.
+    fn why_left_out(&self, path: &[u8]) -> Result<Option<LeftOut>> {
+        if self.worktree.open_file(path)?.is_none() {
+            return Ok(None);
         }
+        if let Some(conversion) = self.unstorable(path)? {
+            return Ok(Some(LeftOut::Converted(conversion)));
+        }
+        let differs_in_line_ends = match self.committed_file(path)? {
+            Some(committed) => self.differs_in_line_ends(path, committed)?,
+            None => false,
+        };
+        Ok(differs_in_line_ends.then_some(LeftOut::LineEnds))
+    }
+
+    /// What the last commit has at `path`, if that is a file.
+    fn committed_file(&self, path: &[u8]) -> Result<Option<Oid>> {
+        let Some(head) = self.head()? else { return Ok(None) };
+        match self.tree_of(head)?.get_path(as_path(path)) {
+            Ok(entry) => Ok((entry.kind() == Some(ObjectType::Blob)).then(|| entry.id())),
+            Err(error) if error.code() == ErrorCode::NotFound => Ok(None),
+            Err(error) => Err(error).context("read a tree"),
+        }
+    }
+
+    /// libgit2 takes an index as it comes.
+    fn check_index_order(&self) -> Result<()> {
+        let index = self.git.index().context("read the index")?;
+        let key = |entry: &IndexEntry| (entry.path.clone(), entry.flags >> 12 & 3);
+        let mut last = None;
+        for entry in index.iter() {
+            let next = Some(key(&entry));
+            if next <= last {
+                return Err(unordered(&self.index_path()));
+            }
+            last = next;
+        }
+        Ok(())
     }
 
     /// Writes a commit; no branch moves.

@@ -14,12 +14,13 @@ use rustix::fs::Stat;
 use crate::{
     checkout::{Entry, git_mode, index_entry},
     conflicts::as_path,
-    converted::Conversion,
+    converted::has_attributes,
     dotgit::leads_into_dot_git,
     errors::Context as _,
     index_file::IndexFile,
+    left_out::LeftOut,
     repository::Repo,
-    rules::{self, Shadow},
+    rules::{self, Shadow, directories},
     scan,
     worktree::Found,
 };
@@ -32,7 +33,7 @@ type Changes = BTreeMap<Vec<u8>, Option<IndexEntry>>;
 struct Looked {
     changes: Changes,
     /// What is changed and cannot be stored.
-    left_out: Vec<(Vec<u8>, Conversion)>,
+    left_out: Vec<(Vec<u8>, LeftOut)>,
 }
 
 impl Repo {
@@ -67,7 +68,7 @@ impl Repo {
         let Some(tree) = index.tree() else { return Ok(None) };
         let Some(paths) = self.differing(index)? else { return Ok(None) };
         let Some(Looked { changes, left_out }) = self.look_at(index, paths)? else { return Ok(None) };
-        self.warn_of_unstorable(&left_out);
+        self.warn_of_left_out(&left_out);
         if changes.is_empty() {
             return Ok(Some(tree));
         }
@@ -112,6 +113,7 @@ impl Repo {
     /// of them is new.
     fn look_at(&self, index: &IndexFile, paths: Vec<Vec<u8>>) -> Result<Option<Looked>> {
         let Looked { mut changes, mut left_out } = Looked::default();
+        let tracks_attributes = !paths.is_empty() && self.tracks_attributes(index);
         let mut open = paths;
         while let Some(path) = open.pop() {
             self.context.check_cancelled()?;
@@ -147,12 +149,21 @@ impl Repo {
                     Some(_) if leads_into_dot_git(&path) => return Err(disguised(&path)),
                     Some(mode) => {
                         if mode != u32::from(FileMode::Link)
+                            && (tracks_attributes
+                                || has_attributes(&self.git, &self.worktree, directories(&path))?)
                             && let Some(conversion) = self.unstorable(&path)?
                         {
-                            left_out.push((path, conversion));
+                            left_out.push((path, LeftOut::Converted(conversion)));
                             continue;
                         }
                         let Some(entry) = self.entry_of(&path, mode, &stat)? else { return Ok(None) };
+                        if let Some(committed) = tracked.and_then(|tracked| tracked.id())
+                            && committed != entry.id
+                            && self.differs_in_line_ends(&path, committed)?
+                        {
+                            left_out.push((path, LeftOut::LineEnds));
+                            continue;
+                        }
                         changes.insert(path, Some(entry));
                     }
                 },
@@ -192,6 +203,9 @@ impl Repo {
     fn is_ignored(&self, path: &[u8], is_directory: bool) -> Result<bool> {
         let shadow = rules::shadow(&self.git, &self.worktree, path)?;
         let git = shadow.as_ref().map_or(&self.git, Shadow::git);
+        if shadow.is_some() {
+            rules::add_own_rules(git, self.settings.excludes_file.as_deref())?;
+        }
         let is_ignored = |path: &[u8]| git.is_path_ignored(as_path(path)).context("read what is ignored");
         let slashes = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
         for end in slashes {

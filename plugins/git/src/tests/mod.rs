@@ -7,6 +7,7 @@ mod hidden;
 mod http;
 mod interrupted;
 mod kill;
+mod left_out;
 mod opening;
 mod own_files;
 mod packs;
