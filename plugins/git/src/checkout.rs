@@ -126,7 +126,17 @@ impl Repo {
     ///
     /// `PendingChanges`, which names what is in the way; `Integrity` for names that no clone may have.
     pub(crate) fn plan(&self, changes: Vec<Change>, before: Before) -> Result<Plan> {
-        for change in &changes {
+        self.check_changes(&changes)?;
+        match before {
+            Before::Clean => self.plan_for_clean(changes),
+            Before::Interrupted => self.plan_for_interrupted(changes),
+            Before::Unwanted => self.plan_for_unwanted(changes),
+        }
+    }
+
+    /// Refuses what no clone may have, or what cannot be here.
+    pub(crate) fn check_changes(&self, changes: &[Change]) -> Result<()> {
+        for change in changes {
             let message = if leads_elsewhere(&change.path) {
                 "the remote has a file whose name leads out of its directory"
             } else if change.new.is_some() && leads_into_dot_git(&change.path) {
@@ -138,12 +148,8 @@ impl Repo {
                 .at(String::from_utf8_lossy(&change.path))
                 .hint("do not trust this remote"));
         }
-        refuse_doubled(&changes)?;
-        match before {
-            Before::Clean => self.plan_for_clean(changes),
-            Before::Interrupted => self.plan_for_interrupted(changes),
-            Before::Unwanted => self.plan_for_unwanted(changes),
-        }
+        refuse_doubled(changes)?;
+        self.check_representable(changes)
     }
 
     /// Writes an index that says what `new` has. Where the index stands for `old`, only the entries that the plan changes are

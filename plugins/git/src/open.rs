@@ -12,6 +12,7 @@ use git2::{Config, ErrorCode, Oid, Repository, RepositoryInitOptions};
 use crate::{
     checkout::Before,
     errors::Context as _,
+    incoming::fetch_whole,
     journal::{Journal, Step},
     lock::LockFile,
     new_branch,
@@ -127,7 +128,11 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
     let repository = Repository::init_opts(directory, &options).context("make a repository")?;
     let branch = settings.branch_ref();
     let transport = transport::open(settings, context)?;
-    if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
+    let tip = fetch_whole(&*transport, &repository, &branch, Wanted::BranchOrDefault, context)?;
+    if tip.is_none() {
+        new_branch::refuse_unrelated(&*transport, &repository, settings, context)?;
+    }
+    if let Some(tip) = tip {
         let private = directory.join("f9");
         fs::create_dir_all(&private).context("make a directory inside .git")?;
         Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;
@@ -204,6 +209,7 @@ impl Repo {
             // The remote may have it since the clone was made.
             None => self.fetch_branch()?.or(current),
         };
+        self.make_room_for(&branch)?;
         if let Some(target) = target.filter(|target| Some(*target) != current) {
             self.advance(current, target, Before::Clean)?;
         }
@@ -230,12 +236,11 @@ impl Repo {
 
     /// Brings the connection's branch here, if the remote has it.
     fn fetch_branch(&self) -> Result<Option<Oid>> {
-        let branch = self.settings.branch_ref();
-        let tip = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
-        if let Some(tip) = &tip {
-            self.remember(tip.id)?;
+        let tip = self.bring()?;
+        if let Some(tip) = tip {
+            self.remember(tip)?;
         }
-        Ok(tip.map(|tip| tip.id))
+        Ok(tip)
     }
 
     /// So that a plain `git fetch` by hand brings the branch too. While the remote does not have it, `git fetch` would fail.
