@@ -226,7 +226,9 @@ impl Repo {
         let mut in_the_way = Vec::new();
         let mut done = BTreeSet::new();
         let mut look = self.worktree.look();
-        for change in changes.iter().filter(|change| change.old.is_none()) {
+        // A submodule is a directory, which somebody may have filled.
+        let may_be_taken = |change: &&Change| change.old.is_none_or(|old| old.is_submodule());
+        for change in changes.iter().filter(may_be_taken).filter(|change| change.new.is_some()) {
             if let Some(path) = self.in_the_way(&change.path, &removed, &mut look)? {
                 if change.content.is_none() && self.has(&change.path, change.new)? {
                     done.insert(change.path.clone());
@@ -262,11 +264,28 @@ impl Repo {
         }
         for change in &changes {
             // What is neither the old state nor the new was written since by somebody, and stays as a local change.
+            if self.is_between(change)? {
+                continue;
+            }
             if self.has(&change.path, change.new)? || !self.has(&change.path, change.old)? {
                 done.insert(change.path.clone());
             }
         }
         Ok(Plan { changes, done })
+    }
+
+    /// Whether a submodule comes or goes: its directory is made and removed in steps of their own, each of which may be taken
+    /// again, unless somebody has put something into it.
+    fn is_between(&self, change: &Change) -> Result<bool> {
+        if !change.old.is_some_and(Entry::is_submodule) && !change.new.is_some_and(Entry::is_submodule) {
+            return Ok(false);
+        }
+        Ok(match self.worktree.find(&change.path)? {
+            Found::Nothing => true,
+            Found::Directory if change.new.is_some_and(Entry::is_submodule) => true,
+            Found::Directory => self.worktree.leaves_below(&change.path)?.is_empty(),
+            _ => false,
+        })
     }
 
     /// What is where a new file is to come and is not about to be removed.

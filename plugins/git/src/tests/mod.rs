@@ -7,6 +7,7 @@ mod hidden;
 mod http;
 mod interrupted;
 mod kill;
+mod kinds;
 mod opening;
 mod packs;
 mod remotes;
