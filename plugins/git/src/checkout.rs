@@ -7,14 +7,15 @@ use std::{
     os::unix::ffi::OsStrExt,
 };
 
-use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, TreeEntry};
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Repository, Tree, TreeEntry};
 use rustix::fs::Stat;
 
 use crate::{
     dotgit::{leads_elsewhere, leads_into_dot_git},
     errors::{Context as _, name_some},
     repository::Repo,
+    representable::{check_representable, longest_name},
     worktree::{Found, Look},
 };
 
@@ -66,58 +67,7 @@ pub(crate) struct Plan {
 impl Repo {
     /// What leads from one tree to another; `None` is the empty tree.
     pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
-        self.add_changes(from, Some(to), b"", &mut changes)?;
-        Ok(changes)
-    }
-
-    /// What leads from one directory to another, of which one may be missing.
-    fn add_changes(
-        &self,
-        old: Option<&Tree<'_>>,
-        new: Option<&Tree<'_>>,
-        prefix: &[u8],
-        changes: &mut Vec<Change>,
-    ) -> Result<()> {
-        self.context.check_cancelled()?;
-        let tree = |entry: Option<&TreeEntry<'_>>| {
-            let id = entry.filter(|entry| is_tree(entry)).map(TreeEntry::id);
-            id.map(|id| self.git.find_tree(id)).transpose().context("read a tree")
-        };
-        let mut compare = |name: &[u8], old: Option<&TreeEntry<'_>>, new: Option<&TreeEntry<'_>>| {
-            let entry = |entry: &&TreeEntry<'_>| Entry { id: entry.id(), mode: entry.filemode() as u32 };
-            if old.as_ref().map(entry) == new.as_ref().map(entry) {
-                return Ok(());
-            }
-            let path = [prefix, name].concat();
-            if path.len() > MAX_PATH {
-                return Err(Error::new(ErrorKind::Integrity, "the remote has a path that is too long")
-                    .at(String::from_utf8_lossy(&path))
-                    .hint("no system call takes it"));
-            }
-            let leaf =
-                |found: Option<&TreeEntry<'_>>| found.filter(|found| !is_tree(found)).as_ref().map(entry);
-            let change = Change { path, old: leaf(old), new: leaf(new), content: None };
-            let below = [&*change.path, b"/"].concat();
-            if change.old.is_some() || change.new.is_some() {
-                changes.push(change);
-            }
-            let (old, new) = (tree(old)?, tree(new)?);
-            match old.is_some() || new.is_some() {
-                true => self.add_changes(old.as_ref(), new.as_ref(), &below, changes),
-                false => Ok(()),
-            }
-        };
-        let find = |tree: Option<&Tree<'_>>, name: &[u8]| tree?.get_name_bytes(name).map(|e| e.to_owned());
-        for entry in new.iter().flat_map(|tree| tree.iter()) {
-            compare(entry.name_bytes(), find(old, entry.name_bytes()).as_ref(), Some(&entry))?;
-        }
-        for entry in old.iter().flat_map(|tree| tree.iter()) {
-            if find(new, entry.name_bytes()).is_none() {
-                compare(entry.name_bytes(), Some(&entry), None)?;
-            }
-        }
-        Ok(())
+        Differ { git: &self.git, context: &self.context }.changes(from, to)
     }
 
     /// Looks whether changes can be made without running over anything. Changes nothing itself.
@@ -136,20 +86,7 @@ impl Repo {
 
     /// Refuses what no clone may have, or what cannot be here.
     pub(crate) fn check_changes(&self, changes: &[Change]) -> Result<()> {
-        for change in changes {
-            let message = if leads_elsewhere(&change.path) {
-                "the remote has a file whose name leads out of its directory"
-            } else if change.new.is_some() && leads_into_dot_git(&change.path) {
-                "the remote has a file whose name leads into `.git`"
-            } else {
-                continue;
-            };
-            return Err(Error::new(ErrorKind::Integrity, message)
-                .at(String::from_utf8_lossy(&change.path))
-                .hint("do not trust this remote"));
-        }
-        refuse_doubled(changes)?;
-        self.check_representable(changes)
+        check_changes(changes, &self.git, longest_name(self.worktree.root_fd()))
     }
 
     /// Writes an index that says what `new` has. Where the index stands for `old`, only the entries that the plan changes are
@@ -307,6 +244,92 @@ impl Repo {
     }
 }
 
+/// Finds out what leads from one tree to another.
+pub(crate) struct Differ<'a> {
+    pub(crate) git: &'a Repository,
+    pub(crate) context: &'a Context,
+}
+
+impl Differ<'_> {
+    pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        self.add_changes(from, Some(to), b"", &mut changes)?;
+        Ok(changes)
+    }
+
+    /// What leads from one directory to another, of which one may be missing.
+    fn add_changes(
+        &self,
+        old: Option<&Tree<'_>>,
+        new: Option<&Tree<'_>>,
+        prefix: &[u8],
+        changes: &mut Vec<Change>,
+    ) -> Result<()> {
+        self.context.check_cancelled()?;
+        let tree = |entry: Option<&TreeEntry<'_>>| {
+            let id = entry.filter(|entry| is_tree(entry)).map(TreeEntry::id);
+            id.map(|id| self.git.find_tree(id)).transpose().context("read a tree")
+        };
+        let mut compare = |name: &[u8], old: Option<&TreeEntry<'_>>, new: Option<&TreeEntry<'_>>| {
+            let entry = |entry: &&TreeEntry<'_>| Entry { id: entry.id(), mode: entry.filemode() as u32 };
+            if old.as_ref().map(entry) == new.as_ref().map(entry) {
+                return Ok(());
+            }
+            let path = [prefix, name].concat();
+            if path.len() > MAX_PATH {
+                return Err(Error::new(ErrorKind::Integrity, "the remote has a path that is too long")
+                    .at(String::from_utf8_lossy(&path))
+                    .hint("no system call takes it"));
+            }
+            let leaf =
+                |found: Option<&TreeEntry<'_>>| found.filter(|found| !is_tree(found)).as_ref().map(entry);
+            let change = Change { path, old: leaf(old), new: leaf(new), content: None };
+            let below = [&*change.path, b"/"].concat();
+            if change.old.is_some() || change.new.is_some() {
+                changes.push(change);
+            }
+            let (old, new) = (tree(old)?, tree(new)?);
+            match old.is_some() || new.is_some() {
+                true => self.add_changes(old.as_ref(), new.as_ref(), &below, changes),
+                false => Ok(()),
+            }
+        };
+        let find = |tree: Option<&Tree<'_>>, name: &[u8]| tree?.get_name_bytes(name).map(|e| e.to_owned());
+        let mut names = HashSet::new();
+        for entry in new.iter().flat_map(|tree| tree.iter()) {
+            // Also if one of the two is as it was before.
+            if !names.insert(entry.name_bytes().to_vec()) {
+                return Err(two_of_a_name(&[prefix, entry.name_bytes()].concat()));
+            }
+            compare(entry.name_bytes(), find(old, entry.name_bytes()).as_ref(), Some(&entry))?;
+        }
+        for entry in old.iter().flat_map(|tree| tree.iter()) {
+            if find(new, entry.name_bytes()).is_none() {
+                compare(entry.name_bytes(), Some(&entry), None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what no clone may have, or what cannot be where names have at most so many bytes.
+pub(crate) fn check_changes(changes: &[Change], git: &Repository, longest_name: usize) -> Result<()> {
+    for change in changes {
+        let message = if leads_elsewhere(&change.path) {
+            "the remote has a file whose name leads out of its directory"
+        } else if change.new.is_some() && leads_into_dot_git(&change.path) {
+            "the remote has a file whose name leads into `.git`"
+        } else {
+            continue;
+        };
+        return Err(Error::new(ErrorKind::Integrity, message)
+            .at(String::from_utf8_lossy(&change.path))
+            .hint("do not trust this remote"));
+    }
+    refuse_doubled(changes)?;
+    check_representable(changes, git, longest_name)
+}
+
 fn is_tree(entry: &TreeEntry<'_>) -> bool {
     entry.filemode() == i32::from(FileMode::Tree)
 }
@@ -324,10 +347,14 @@ fn refuse_doubled(changes: &[Change]) -> Result<()> {
     });
     match doubled {
         None => Ok(()),
-        Some(path) => Err(Error::new(ErrorKind::Integrity, "the remote has two files of one name")
-            .at(String::from_utf8_lossy(path))
-            .hint("do not trust this remote")),
+        Some(path) => Err(two_of_a_name(path)),
     }
+}
+
+fn two_of_a_name(path: &[u8]) -> Error {
+    Error::new(ErrorKind::Integrity, "the remote has two files of one name")
+        .at(String::from_utf8_lossy(path))
+        .hint("do not trust this remote")
 }
 
 fn removals(changes: &[Change]) -> BTreeSet<&[u8]> {

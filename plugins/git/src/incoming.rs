@@ -147,7 +147,7 @@ pub(crate) fn check_connected(git: &Repository, tip: Oid, context: &Context) -> 
     };
     let commits = walk().map_err(|error| incomplete("a commit", tip).caused_by(error))?;
     let odb = git.odb().context("open the objects")?;
-    let mut check = Check { git, odb: &odb, context, seen: HashSet::new() };
+    let mut check = Check { git, odb: &odb, context, trees: HashSet::new(), blobs: HashSet::new() };
     commits.into_iter().try_for_each(|commit| check.commit(commit))
 }
 
@@ -155,7 +155,9 @@ struct Check<'a> {
     git: &'a Repository,
     odb: &'a Odb<'a>,
     context: &'a Context,
-    seen: HashSet<Oid>,
+    /// Directories and files by themselves: what was seen to be the one may be called the other elsewhere.
+    trees: HashSet<Oid>,
+    blobs: HashSet<Oid>,
 }
 
 /// A directory that is to be looked at, and what its place had before.
@@ -174,7 +176,7 @@ impl<'a> Check<'a> {
         let mut open = vec![root];
         while let Some(below) = open.pop() {
             self.context.check_cancelled()?;
-            if below.before == Some(below.tree) || !self.seen.insert(below.tree) {
+            if below.before == Some(below.tree) || !self.trees.insert(below.tree) {
                 continue;
             }
             self.directory(&below, &mut open)?;
@@ -203,7 +205,7 @@ impl<'a> Check<'a> {
                     tree: entry.id(),
                     before: old,
                 }),
-                _ if !self.seen.insert(entry.id()) => {}
+                _ if !self.blobs.insert(entry.id()) => {}
                 _ => self.blob(entry.id(), &path)?,
             }
         }

@@ -10,7 +10,7 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{Config, ErrorCode, Oid, Repository, RepositoryInitOptions};
 
 use crate::{
-    checkout::Before,
+    checkout::{Before, Differ, check_changes},
     errors::Context as _,
     incoming::fetch_whole,
     journal::{Journal, Step},
@@ -19,6 +19,7 @@ use crate::{
     options::Settings,
     remote_url::RemoteUrl,
     repository::Repo,
+    representable::longest_name,
     transport::{self, Wanted},
 };
 
@@ -133,6 +134,11 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
         new_branch::refuse_unrelated(&*transport, &repository, settings, context)?;
     }
     if let Some(tip) = tip {
+        let commit =
+            repository.find_commit(tip.id).and_then(|commit| commit.tree()).context("read a commit")?;
+        let changes = Differ { git: &repository, context }.changes(None, &commit)?;
+        let place = fs::File::open(directory).context("look at the directory for the clone")?;
+        check_changes(&changes, &repository, longest_name(place))?;
         let private = directory.join("f9");
         fs::create_dir_all(&private).context("make a directory inside .git")?;
         Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;

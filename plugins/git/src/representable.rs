@@ -1,10 +1,13 @@
 //! What of a remote's files can be here: found out before anything is written down.
 
+use std::os::fd::AsFd;
+
 use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{FileMode, Index, Oid};
+use git2::{FileMode, Oid, Repository};
 
 use crate::{
-    checkout::{Change, Entry, index_entry},
+    checkout::{Change, Entry},
+    dotgit::is_dot_gitmodules,
     errors::Context as _,
     repository::Repo,
 };
@@ -19,40 +22,41 @@ impl Repo {
         let changes = self.changes(old.as_ref(), &self.tree_of(to)?)?;
         self.check_changes(&changes)
     }
+}
 
-    /// Refuses names and links that the file system of the working tree, or git's index, does not take.
-    pub(crate) fn check_representable(&self, changes: &[Change]) -> Result<()> {
-        // A file system that does not tell has no limit that anybody could ask about.
-        let longest = rustix::fs::fstatvfs(self.worktree.root_fd())
-            .map_or(255, |limits| usize::try_from(limits.f_namemax).unwrap_or(usize::MAX));
-        for change in changes {
-            let Some(new) = change.new else { continue };
-            let mut names = change.path.split(|&byte| byte == b'/');
-            if names.any(|name| name.len() > longest) {
-                let message = format!(
-                    "the remote has a name that is longer than this file system takes ({longest} bytes)"
-                );
-                return Err(refused(&message, &change.path));
-            }
-            if new.mode == u32::from(FileMode::Link) {
-                self.check_link(&change.path, new)?;
-            }
-        }
-        Ok(())
-    }
+/// How many bytes a name may have there; a file system that does not tell has Linux's usual limit.
+pub(crate) fn longest_name(directory: impl AsFd) -> usize {
+    rustix::fs::fstatvfs(directory)
+        .map_or(255, |limits| usize::try_from(limits.f_namemax).unwrap_or(usize::MAX))
+}
 
-    fn check_link(&self, path: &[u8], link: Entry) -> Result<()> {
-        let blob = self.git.find_blob(link.id).context("read an object")?;
-        let target = blob.content();
-        if target.is_empty() || target.len() > MAX_TARGET || target.contains(&0) {
-            return Err(refused("the remote has a link that leads to no possible place", path));
+/// Refuses names and links that the file system of the working tree, or git's index, does not take.
+pub(crate) fn check_representable(changes: &[Change], git: &Repository, longest_name: usize) -> Result<()> {
+    for change in changes {
+        let Some(new) = change.new else { continue };
+        if change.path.split(|&byte| byte == b'/').any(|name| name.len() > longest_name) {
+            let message = format!(
+                "the remote has a name that is longer than this file system takes ({longest_name} bytes)"
+            );
+            return Err(refused(&message, &change.path));
         }
-        // libgit2 knows what must not be a link, in all disguises: `.gitmodules`.
-        let taken = Index::new().and_then(|mut index| index.add(&index_entry(path, link, None)));
-        taken.map_err(|cause| {
-            refused("the remote has a link by a name that git itself reads", path).caused_by(cause)
-        })
+        if new.mode == u32::from(FileMode::Link) {
+            check_link(&change.path, new, git)?;
+        }
     }
+    Ok(())
+}
+
+fn check_link(path: &[u8], link: Entry, git: &Repository) -> Result<()> {
+    let blob = git.find_blob(link.id).context("read an object")?;
+    let target = blob.content();
+    if target.is_empty() || target.len() > MAX_TARGET || target.contains(&0) {
+        return Err(refused("the remote has a link that leads to no possible place", path));
+    }
+    if is_dot_gitmodules(path) {
+        return Err(refused("the remote has a link by a name that git itself reads", path));
+    }
+    Ok(())
 }
 
 fn refused(message: &str, path: &[u8]) -> Error {

@@ -5,6 +5,7 @@ mod divergence;
 mod files;
 mod hidden;
 mod http;
+mod incoming;
 mod interrupted;
 mod kill;
 mod kinds;
