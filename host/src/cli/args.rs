@@ -211,6 +211,9 @@ pub(crate) enum Command {
         /// Describes the changes in the remote's history.
         #[arg(short, long, value_name = "MSG")]
         message: Option<String>,
+        /// Publish what is here also if the remote lost it or rewrote its history, with which it is merged.
+        #[arg(long)]
+        keep_local: bool,
     },
     /// Bring the remote's changes here.
     #[command(
@@ -219,6 +222,12 @@ pub(crate) enum Command {
     Pull {
         #[arg(value_name = NAME)]
         name: Option<String>,
+        /// Take the remote's state although its history was rewritten; what only is here is kept under a name.
+        #[arg(long)]
+        follow_remote: bool,
+        /// Go back to before a pull that was interrupted, or that met conflicts.
+        #[arg(long, conflicts_with = "follow_remote")]
+        abort: bool,
     },
     /// Record local changes, pull, and push.
     #[command(after_help = "Example:\n  f9 sync site: -m 'Correct the address'")]
@@ -228,6 +237,14 @@ pub(crate) enum Command {
         /// Describes the changes in the remote's history.
         #[arg(short, long, value_name = "MSG")]
         message: Option<String>,
+    },
+    /// Mend what is damaged here, from the remote where need be; what cannot be saved is told.
+    #[command(
+        after_help = "No file is changed. What is replaced is kept aside, and named.\n\nExample:\n  f9 repair site:"
+    )]
+    Repair {
+        #[arg(value_name = NAME)]
+        name: Option<String>,
     },
     /// List open conflicts.
     #[command(after_help = "Example:\n  f9 conflicts site:")]

@@ -15,6 +15,7 @@ mod plugins;
 mod progress;
 mod prompt;
 mod questions;
+mod remedies;
 mod session;
 mod sizes;
 mod stop;
@@ -80,8 +81,20 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Mv(moving) => transfer::mv(moving, session, output),
         Command::Mirror(mirror) => mirror::run(mirror, session, output),
         Command::Search(search) => sync::search(search, session, output),
-        Command::Push { name, message } => sync::push(name.as_deref(), message.as_deref(), session, output),
-        Command::Pull { name } => sync::pull(name.as_deref(), session, output),
+        Command::Push { name, message, keep_local: true } => {
+            remedies::KEEP_LOCAL.run(name.as_deref(), message.as_deref(), session, output)
+        }
+        Command::Push { name, message, .. } => {
+            sync::push(name.as_deref(), message.as_deref(), session, output)
+        }
+        Command::Pull { name, follow_remote: true, .. } => {
+            remedies::FOLLOW_REMOTE.run(name.as_deref(), None, session, output)
+        }
+        Command::Pull { name, abort: true, .. } => {
+            remedies::ABORT.run(name.as_deref(), None, session, output)
+        }
+        Command::Pull { name, .. } => sync::pull(name.as_deref(), session, output),
+        Command::Repair { name } => remedies::REPAIR.run(name.as_deref(), None, session, output),
         Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),

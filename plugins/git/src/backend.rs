@@ -8,11 +8,12 @@ use std::{
 use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, Content, Context, CopyOptions, CreateOptions, DeleteOptions,
     Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions, Reader, Result,
-    SyncFileBackend, UpdateMode,
+    SyncFileBackend, UpdateMode, serde_json::Value,
 };
 use f9_tree::{Tree, TreeOptions};
 
 use crate::{
+    commands,
     converted::{Attributes, Conversion, MAX_POINTER},
     dotgit::is_dot_git,
     journal::Journal,
@@ -22,7 +23,8 @@ use crate::{
 };
 
 /// What every backend of this plugin can do beyond the basic operations.
-pub(crate) const CAPABILITIES: Capabilities = Tree::CAPABILITIES.union(Capabilities::SYNC);
+pub(crate) const CAPABILITIES: Capabilities =
+    Tree::CAPABILITIES.union(Capabilities::SYNC).union(Capabilities::COMMAND);
 
 /// A working tree and the repository it belongs to.
 pub(crate) struct GitBackend {
@@ -182,6 +184,10 @@ impl FileBackend for GitBackend {
         conversion_of(&self.attributes, from)?;
         self.check_copy_storable(from, to)?;
         self.change(|tree| tree.rename(from, to, options))
+    }
+
+    fn command(&self, name: &str, arguments: &Value) -> Result<Value> {
+        commands::run(self, name, arguments)
     }
 
     fn as_sync(&self) -> Option<&dyn SyncFileBackend> {

@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Tree, TreeEntry};
+use f9_plugin_api::{Context, Error, ErrorKind, Result};
+use git2::{FileMode, Index, IndexEntry, IndexTime, ObjectType, Oid, Repository, Tree, TreeEntry};
 use rustix::fs::Stat;
 
 use crate::{
     dotgit::{leads_elsewhere, leads_into_dot_git},
     errors::{Context as _, name_some},
     repository::Repo,
+    representable::{check_representable, longest_name},
     worktree::{Found, Look},
 };
 
@@ -61,58 +62,7 @@ pub(crate) struct Plan {
 impl Repo {
     /// What leads from one tree to another; `None` is the empty tree.
     pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
-        self.add_changes(from, Some(to), b"", &mut changes)?;
-        Ok(changes)
-    }
-
-    /// What leads from one directory to another, of which one may be missing.
-    fn add_changes(
-        &self,
-        old: Option<&Tree<'_>>,
-        new: Option<&Tree<'_>>,
-        prefix: &[u8],
-        changes: &mut Vec<Change>,
-    ) -> Result<()> {
-        self.context.check_cancelled()?;
-        let tree = |entry: Option<&TreeEntry<'_>>| {
-            let id = entry.filter(|entry| is_tree(entry)).map(TreeEntry::id);
-            id.map(|id| self.git.find_tree(id)).transpose().context("read a tree")
-        };
-        let mut compare = |name: &[u8], old: Option<&TreeEntry<'_>>, new: Option<&TreeEntry<'_>>| {
-            let entry = |entry: &&TreeEntry<'_>| Entry { id: entry.id(), mode: entry.filemode() as u32 };
-            if old.as_ref().map(entry) == new.as_ref().map(entry) {
-                return Ok(());
-            }
-            let path = [prefix, name].concat();
-            if path.len() > MAX_PATH {
-                return Err(Error::new(ErrorKind::Integrity, "the remote has a path that is too long")
-                    .at(String::from_utf8_lossy(&path))
-                    .hint("no system call takes it"));
-            }
-            let leaf =
-                |found: Option<&TreeEntry<'_>>| found.filter(|found| !is_tree(found)).as_ref().map(entry);
-            let change = Change { path, old: leaf(old), new: leaf(new), content: None };
-            let below = [&*change.path, b"/"].concat();
-            if change.old.is_some() || change.new.is_some() {
-                changes.push(change);
-            }
-            let (old, new) = (tree(old)?, tree(new)?);
-            match old.is_some() || new.is_some() {
-                true => self.add_changes(old.as_ref(), new.as_ref(), &below, changes),
-                false => Ok(()),
-            }
-        };
-        let find = |tree: Option<&Tree<'_>>, name: &[u8]| tree?.get_name_bytes(name).map(|e| e.to_owned());
-        for entry in new.iter().flat_map(|tree| tree.iter()) {
-            compare(entry.name_bytes(), find(old, entry.name_bytes()).as_ref(), Some(&entry))?;
-        }
-        for entry in old.iter().flat_map(|tree| tree.iter()) {
-            if find(new, entry.name_bytes()).is_none() {
-                compare(entry.name_bytes(), Some(&entry), None)?;
-            }
-        }
-        Ok(())
+        Differ { git: &self.git, context: &self.context }.changes(from, to)
     }
 
     /// Looks whether changes can be made without running over anything. Changes nothing itself.
@@ -121,24 +71,17 @@ impl Repo {
     ///
     /// `PendingChanges`, which names what is in the way; `Integrity` for names that no clone may have.
     pub(crate) fn plan(&self, changes: Vec<Change>, before: Before) -> Result<Plan> {
-        for change in &changes {
-            let message = if leads_elsewhere(&change.path) {
-                "the remote has a file whose name leads out of its directory"
-            } else if change.new.is_some() && leads_into_dot_git(&change.path) {
-                "the remote has a file whose name leads into `.git`"
-            } else {
-                continue;
-            };
-            return Err(Error::new(ErrorKind::Integrity, message)
-                .at(String::from_utf8_lossy(&change.path))
-                .hint("do not trust this remote"));
-        }
-        refuse_doubled(&changes)?;
+        self.check_changes(&changes)?;
         match before {
             Before::Clean => self.plan_for_clean(changes),
             Before::Interrupted => self.plan_for_interrupted(changes),
             Before::Unwanted => self.plan_for_unwanted(changes),
         }
+    }
+
+    /// Refuses what no clone may have, or what cannot be here.
+    pub(crate) fn check_changes(&self, changes: &[Change]) -> Result<()> {
+        check_changes(changes, &self.git, longest_name(self.worktree.root_fd()))
     }
 
     /// Writes an index that says what `new` has. Where the index stands for `old`, only the entries that the plan changes are
@@ -214,7 +157,9 @@ impl Repo {
         let mut in_the_way = Vec::new();
         let mut done = BTreeSet::new();
         let mut look = self.worktree.look();
-        for change in changes.iter().filter(|change| change.old.is_none()) {
+        // A submodule is a directory, which somebody may have filled.
+        let may_be_taken = |change: &&Change| change.old.is_none_or(|old| old.is_submodule());
+        for change in changes.iter().filter(may_be_taken).filter(|change| change.new.is_some()) {
             if let Some(path) = self.in_the_way(&change.path, &removed, &mut look)? {
                 if change.content.is_none() && self.has(&change.path, change.new)? {
                     done.insert(change.path.clone());
@@ -251,11 +196,28 @@ impl Repo {
         }
         for change in &changes {
             // What is neither the old state nor the new was written since by somebody, and stays as a local change.
+            if self.is_between(change)? {
+                continue;
+            }
             if self.has(&change.path, change.new)? || !self.has(&change.path, change.old)? {
                 done.insert(change.path.clone());
             }
         }
         Ok(Plan { changes, done })
+    }
+
+    /// Whether a submodule comes or goes: its directory is made and removed in steps of their own, each of which may be taken
+    /// again, unless somebody has put something into it.
+    fn is_between(&self, change: &Change) -> Result<bool> {
+        if !change.old.is_some_and(Entry::is_submodule) && !change.new.is_some_and(Entry::is_submodule) {
+            return Ok(false);
+        }
+        Ok(match self.worktree.find(&change.path)? {
+            Found::Nothing => true,
+            Found::Directory if change.new.is_some_and(Entry::is_submodule) => true,
+            Found::Directory => self.worktree.leaves_below(&change.path)?.is_empty(),
+            _ => false,
+        })
     }
 
     /// What is where a new file is to come and is not about to be removed.
@@ -277,6 +239,92 @@ impl Repo {
     }
 }
 
+/// Finds out what leads from one tree to another.
+pub(crate) struct Differ<'a> {
+    pub(crate) git: &'a Repository,
+    pub(crate) context: &'a Context,
+}
+
+impl Differ<'_> {
+    pub(crate) fn changes(&self, from: Option<&Tree<'_>>, to: &Tree<'_>) -> Result<Vec<Change>> {
+        let mut changes = Vec::new();
+        self.add_changes(from, Some(to), b"", &mut changes)?;
+        Ok(changes)
+    }
+
+    /// What leads from one directory to another, of which one may be missing.
+    fn add_changes(
+        &self,
+        old: Option<&Tree<'_>>,
+        new: Option<&Tree<'_>>,
+        prefix: &[u8],
+        changes: &mut Vec<Change>,
+    ) -> Result<()> {
+        self.context.check_cancelled()?;
+        let tree = |entry: Option<&TreeEntry<'_>>| {
+            let id = entry.filter(|entry| is_tree(entry)).map(TreeEntry::id);
+            id.map(|id| self.git.find_tree(id)).transpose().context("read a tree")
+        };
+        let mut compare = |name: &[u8], old: Option<&TreeEntry<'_>>, new: Option<&TreeEntry<'_>>| {
+            let entry = |entry: &&TreeEntry<'_>| Entry { id: entry.id(), mode: entry.filemode() as u32 };
+            if old.as_ref().map(entry) == new.as_ref().map(entry) {
+                return Ok(());
+            }
+            let path = [prefix, name].concat();
+            if path.len() > MAX_PATH {
+                return Err(Error::new(ErrorKind::Integrity, "the remote has a path that is too long")
+                    .at(String::from_utf8_lossy(&path))
+                    .hint("no system call takes it"));
+            }
+            let leaf =
+                |found: Option<&TreeEntry<'_>>| found.filter(|found| !is_tree(found)).as_ref().map(entry);
+            let change = Change { path, old: leaf(old), new: leaf(new), content: None };
+            let below = [&*change.path, b"/"].concat();
+            if change.old.is_some() || change.new.is_some() {
+                changes.push(change);
+            }
+            let (old, new) = (tree(old)?, tree(new)?);
+            match old.is_some() || new.is_some() {
+                true => self.add_changes(old.as_ref(), new.as_ref(), &below, changes),
+                false => Ok(()),
+            }
+        };
+        let find = |tree: Option<&Tree<'_>>, name: &[u8]| tree?.get_name_bytes(name).map(|e| e.to_owned());
+        let mut names = HashSet::new();
+        for entry in new.iter().flat_map(|tree| tree.iter()) {
+            // Also if one of the two is as it was before.
+            if !names.insert(entry.name_bytes().to_vec()) {
+                return Err(two_of_a_name(&[prefix, entry.name_bytes()].concat()));
+            }
+            compare(entry.name_bytes(), find(old, entry.name_bytes()).as_ref(), Some(&entry))?;
+        }
+        for entry in old.iter().flat_map(|tree| tree.iter()) {
+            if find(new, entry.name_bytes()).is_none() {
+                compare(entry.name_bytes(), Some(&entry), None)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what no clone may have, or what cannot be where names have at most so many bytes.
+pub(crate) fn check_changes(changes: &[Change], git: &Repository, longest_name: usize) -> Result<()> {
+    for change in changes {
+        let message = if leads_elsewhere(&change.path) {
+            "the remote has a file whose name leads out of its directory"
+        } else if change.new.is_some() && leads_into_dot_git(&change.path) {
+            "the remote has a file whose name leads into `.git`"
+        } else {
+            continue;
+        };
+        return Err(Error::new(ErrorKind::Integrity, message)
+            .at(String::from_utf8_lossy(&change.path))
+            .hint("do not trust this remote"));
+    }
+    refuse_doubled(changes)?;
+    check_representable(changes, git, longest_name)
+}
+
 fn is_tree(entry: &TreeEntry<'_>) -> bool {
     entry.filemode() == i32::from(FileMode::Tree)
 }
@@ -294,10 +342,14 @@ fn refuse_doubled(changes: &[Change]) -> Result<()> {
     });
     match doubled {
         None => Ok(()),
-        Some(path) => Err(Error::new(ErrorKind::Integrity, "the remote has two files of one name")
-            .at(String::from_utf8_lossy(path))
-            .hint("do not trust this remote")),
+        Some(path) => Err(two_of_a_name(path)),
     }
+}
+
+fn two_of_a_name(path: &[u8]) -> Error {
+    Error::new(ErrorKind::Integrity, "the remote has two files of one name")
+        .at(String::from_utf8_lossy(path))
+        .hint("do not trust this remote")
 }
 
 fn removals(changes: &[Change]) -> BTreeSet<&[u8]> {

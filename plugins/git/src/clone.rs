@@ -17,12 +17,15 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{Config, Repository, RepositoryInitOptions};
 
 use crate::{
+    checkout::{Differ, check_changes},
     errors::Context as _,
+    incoming::fetch_whole,
     journal::{Journal, Step},
     lock::{LockFile, Shared},
     new_branch,
     options::Settings,
     own_file,
+    representable::longest_name,
     transport::{self, Wanted},
 };
 
@@ -139,7 +142,16 @@ fn fetch_into(directory: &Path, settings: &Settings, context: &Context) -> Resul
     let repository = Repository::init_opts(directory, &options).context("make a repository")?;
     let branch = settings.branch_ref();
     let transport = transport::open(settings, context)?;
-    if let Some(tip) = transport.fetch(&repository, &branch, Wanted::BranchOrDefault, context)? {
+    let tip = fetch_whole(&*transport, &repository, &branch, Wanted::BranchOrDefault, context)?;
+    if tip.is_none() {
+        new_branch::refuse_unrelated(&*transport, &repository, settings, context)?;
+    }
+    if let Some(tip) = tip {
+        let commit =
+            repository.find_commit(tip.id).and_then(|commit| commit.tree()).context("read a commit")?;
+        let changes = Differ { git: &repository, context }.changes(None, &commit)?;
+        let place = fs::File::open(directory).context("look at the directory for the clone")?;
+        check_changes(&changes, &repository, longest_name(place))?;
         let private = directory.join("f9");
         own_file::make_directory(&private)?;
         Journal::new(private.join("journal")).write(Step::Advance { from: None, to: tip.id })?;

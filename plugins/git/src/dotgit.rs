@@ -19,19 +19,50 @@ pub(crate) fn leads_elsewhere(path: &[u8]) -> bool {
     path.split(|&byte| byte == b'/').any(|name| matches!(name, b"" | b"." | b"..")) || path.contains(&0)
 }
 
+/// Whether some file system takes a path's name for `.gitmodules`, which git reads and which therefore must not be a link.
+pub(crate) fn is_dot_gitmodules(path: &[u8]) -> bool {
+    let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
+    let on_ntfs = without_ntfs_tail(name);
+    on_ntfs.eq_ignore_ascii_case(b".gitmodules")
+        || is_short_gitmodules(&on_ntfs.to_ascii_lowercase())
+        || std::str::from_utf8(name).is_ok_and(|name| is_same_on_hfs(name, ".gitmodules"))
+}
+
+/// The short names that NTFS makes (git's `is_ntfs_dot_generic`): `gitmod~1` to `~4`, and then of a hash, `gi7eba~1`.
+fn is_short_gitmodules(name: &[u8]) -> bool {
+    if let Some(number) = name.strip_prefix(b"gitmod~") {
+        return matches!(number, [b'1'..=b'4']);
+    }
+    let Some(tilde) = name.iter().position(|&byte| byte == b'~') else { return false };
+    let (start, number) = (&name[..tilde], &name[tilde + 1..]);
+    name.len() == 8
+        && b"gi7eba".starts_with(start)
+        && matches!(number, [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit))
+}
+
 fn is_on_ntfs(name: &[u8]) -> bool {
+    let name = without_ntfs_tail(name);
+    name.eq_ignore_ascii_case(b".git") || name.eq_ignore_ascii_case(b"git~1")
+}
+
+/// Without what NTFS leaves out at the end of a name.
+fn without_ntfs_tail(name: &[u8]) -> &[u8] {
     let end = name.iter().position(|&byte| byte == b':').unwrap_or(name.len());
     let mut name = &name[..end];
     while let [rest @ .., b'.' | b' '] = name {
         name = rest;
     }
-    name.eq_ignore_ascii_case(b".git") || name.eq_ignore_ascii_case(b"git~1")
+    name
 }
 
 fn is_on_hfs(name: &str) -> bool {
+    is_same_on_hfs(name, ".git")
+}
+
+fn is_same_on_hfs(name: &str, dangerous: &str) -> bool {
     // The Kelvin sign and its like fold to ASCII letters, but none to one of `git`; dotless and dotted i fold to others.
     let seen = name.chars().filter(|&c| !is_ignored_by_hfs(c));
-    seen.map(|c| c.to_ascii_lowercase()).eq(".git".chars())
+    seen.map(|c| c.to_ascii_lowercase()).eq(dangerous.chars())
 }
 
 /// The characters that HFS+ leaves out when it compares names (git's `next_hfs_char`).
@@ -68,6 +99,26 @@ mod tests {
             assert!(leads_into_dot_git(format!("a/{name}/config").as_bytes()), "{name:?}");
         }
         assert!(leads_into_dot_git(br"a\.git\config"));
+    }
+
+    #[test]
+    fn disguises_of_gitmodules_are_seen_through() {
+        for name in [
+            ".gitmodules",
+            "sub/.GitModules",
+            ".gitmodules. ",
+            ".gitmodules:x",
+            "GITMOD~1",
+            "gitmod~4",
+            "gi7eba~1",
+            "GI7EB~10",
+            ".gitmod\u{200c}ules",
+        ] {
+            assert!(is_dot_gitmodules(name.as_bytes()), "{name:?}");
+        }
+        for name in [".gitmodules/x", "gitmodules", "gitmod~5", "gi7eba~0", "gi7eba~12", ".gitignore"] {
+            assert!(!is_dot_gitmodules(name.as_bytes()), "{name:?}");
+        }
     }
 
     #[test]

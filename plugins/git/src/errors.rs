@@ -52,7 +52,9 @@ fn kind_of(error: &git2::Error) -> ErrorKind {
         _ if says("No space left on device") || says("Disk quota exceeded") => ErrorKind::StorageFull,
         _ if says("Permission denied") => ErrorKind::PermissionDenied,
         _ if says("Read-only file system") => ErrorKind::ReadOnly,
-        _ if says("object hash mismatch") || says("corrupt") => ErrorKind::Integrity,
+        _ if says("does not match the type") || says("object hash mismatch") || says("corrupt") => {
+            ErrorKind::Integrity
+        }
         _ => ErrorKind::Io,
     }
 }

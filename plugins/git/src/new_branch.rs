@@ -1,6 +1,6 @@
 //! A branch that the remote lacks is made there. It may be meant, or a typing error: whoever makes one is told.
 
-use f9_plugin_api::{Context, log, nearest};
+use f9_plugin_api::{Context, Error, ErrorKind, Result, log, nearest};
 use git2::Repository;
 
 use crate::{
@@ -28,6 +28,28 @@ pub(crate) fn warn(
         true => log::info!("the branch `{}` is the remote's first, and {fate}", settings.branch),
         false => log::warn!("{}", words(&settings.branch, &others, fate)),
     }
+}
+
+/// Refuses to begin a history of its own beside those that the remote has: neither the branch is there, nor the one that its
+/// HEAD names.
+pub(crate) fn refuse_unrelated(
+    transport: &dyn Transport,
+    near: &Repository,
+    settings: &Settings,
+    context: &Context,
+) -> Result<()> {
+    let others: Vec<_> = transport.branches(near, context)?.iter().map(|name| clean(name)).collect();
+    let Some(first) = others.first() else { return Ok(()) };
+    let names = || others.iter().map(String::as_str);
+    let likely = nearest(&settings.branch, names()).unwrap_or(first);
+    let message = format!(
+        "the remote has no branch `{}`, and none that its HEAD names; it has {}",
+        settings.branch,
+        name_some(names())
+    );
+    Err(Error::new(ErrorKind::InvalidOperation, message).with("reason", "no-branch").hint(format!(
+        r#"name one of them in the connection ("branch": "{likely}"), or `git symbolic-ref HEAD refs/heads/{likely}` at the remote"#
+    )))
 }
 
 fn words(branch: &str, others: &[String], fate: &str) -> String {

@@ -7,7 +7,7 @@ use git2::{ErrorCode, Oid};
 
 use crate::{
     checkout::Before, clone, errors::Context as _, new_branch, options::Settings, own_file, ownership,
-    remote_url::RemoteUrl, repository::Repo, transport::Wanted,
+    remote_url::RemoteUrl, repository::Repo,
 };
 
 /// Opens the clone at `settings.path`; makes it if there is none.
@@ -141,6 +141,7 @@ impl Repo {
             // The remote may have it since the clone was made.
             None => self.fetch_branch()?.or(current),
         };
+        self.make_room_for(&branch)?;
         if let Some(target) = target.filter(|target| Some(*target) != current) {
             self.advance(current, target, Before::Clean)?;
         }
@@ -170,12 +171,11 @@ impl Repo {
 
     /// Brings the connection's branch here, if the remote has it.
     fn fetch_branch(&self) -> Result<Option<Oid>> {
-        let branch = self.settings.branch_ref();
-        let tip = self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?;
-        if let Some(tip) = &tip {
-            self.remember(tip.id)?;
+        let tip = self.bring()?;
+        if let Some(tip) = tip {
+            self.remember(tip)?;
         }
-        Ok(tip.map(|tip| tip.id))
+        Ok(tip)
     }
 
     /// So that a plain `git fetch` by hand brings the branch too. While the remote does not have it, `git fetch` would fail.

@@ -6,7 +6,7 @@ use f9_plugin_api::Result;
 use git2::{FileMode, Index, IndexEntry, Oid, Repository, Tree, build::CheckoutBuilder};
 
 use crate::{
-    checkout::{Change, Plan, index_entry},
+    checkout::{Change, Entry, Plan, index_entry},
     errors::Context as _,
     repository::Repo,
     rules,
@@ -33,8 +33,12 @@ impl Repo {
     ) -> Result<Vec<IndexEntry>> {
         let to_do = || plan.changes.iter().filter(|change| !plan.done.contains(&change.path));
         // Removals first: a file may make room for a directory, or the other way round.
-        for change in to_do().filter(|change| change.new.is_none()) {
-            self.worktree.remove(&change.path)?;
+        for change in to_do().filter(|change| change.new.is_none_or(Entry::is_submodule)) {
+            if change.old.is_some_and(Entry::is_submodule) {
+                self.worktree.remove_directory(&change.path)?;
+            } else {
+                self.worktree.remove(&change.path)?;
+            }
         }
         let added: Vec<_> = to_do().filter(|change| change.new.is_some()).collect();
         if self.stores_files_as_they_are(old, &plan.changes)? {

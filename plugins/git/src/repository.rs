@@ -107,10 +107,13 @@ impl Repo {
             return Ok(());
         }
         let name = self.settings.tracking_ref();
-        self.git
-            .reference(&name, tip, true, "f9: seen at the remote")
-            .context("note the remote's state")
-            .map(drop)
+        let note = || self.git.reference(&name, tip, true, "f9: seen at the remote").map(drop);
+        if note().is_ok() {
+            return Ok(());
+        }
+        // Most often because of what the remote had before.
+        self.make_room_for(&name)?;
+        note().context("note the remote's state")
     }
 
     /// Whether the remote's branch has a commit in common with ours.
@@ -132,9 +135,15 @@ impl Repo {
                 let message = "the branch at the remote has no commit in common with the clone: it is that of \
                                another repository, or was begun anew; nothing was changed";
                 Err(Error::new(ErrorKind::InvalidOperation, message)
+                    .with("reason", "history-unrelated")
                     .with("remote", &self.settings.remote)
                     .with("branch", &self.settings.branch)
-                    .hint("check `remote_url` and `path`; to take the remote's files, name a new directory as `path`"))
+                    .with("ours", ours)
+                    .with("theirs", their)
+                    .hint(
+                        "check `remote_url` and `path`; to take the remote's files, name a new directory as `path`, or, if its \
+                         history was begun anew, `f9 pull NAME: --follow-remote` keeps the commits of here under a name",
+                    ))
             }
             Err(error) => Err(error).context("compare histories"),
         }

@@ -5,9 +5,9 @@ use f9_plugin_api::{
     SyncReport,
 };
 
-use crate::{
-    backend::GitBackend, conflicts::Side, lock::Exclusive, new_branch, repository::Repo, transport::Wanted,
-};
+use git2::Oid;
+
+use crate::{backend::GitBackend, conflicts::Side, lock::Exclusive, new_branch, repository::Repo};
 
 /// How often a sync tries again when the remote moves between its pull and its push.
 const ATTEMPTS: u32 = 10;
@@ -19,7 +19,7 @@ impl SyncFileBackend for GitBackend {
                 let _tree = repo.hold_tree()?;
                 repo.commit_all(message)?;
             }
-            let sent = repo.publish()?;
+            let sent = repo.publish(false)?;
             repo.report(sent, 0)
         })
     }
@@ -40,7 +40,7 @@ impl SyncFileBackend for GitBackend {
             let (mut received, mut attempt) = (0, 1);
             loop {
                 received += repo.receive(Pending::Commit(message))?;
-                match repo.publish() {
+                match repo.publish(false) {
                     Ok(sent) => return repo.report(sent, received),
                     Err(error) if error.kind() == ErrorKind::RemoteMoved && attempt < ATTEMPTS => {
                         attempt += 1
@@ -94,12 +94,21 @@ impl Repo {
 
     /// Fetches and integrates. The working tree is ours only for the second part, however long the first takes.
     fn receive(&self, pending: Pending<'_>) -> Result<u64> {
-        let branch = self.settings.branch_ref();
-        let their =
-            self.transport.fetch(&self.git, &branch, Wanted::Branch, &self.context)?.map(|tip| tip.id);
+        let their = self.bring()?;
+        let related = match their {
+            Some(their) => self.is_related(their)?,
+            None => false,
+        };
+        if their.is_none() || their != self.tracked() {
+            self.check_course(their).map_err(|error| self.name_branches(error))?;
+        }
         if let Some(their) = their
-            && self.is_related(their)?
+            && related
         {
+            let head = self.head()?;
+            if !self.is_ancestor(their, head)? {
+                self.check_tree(head, their)?;
+            }
             self.remember(their)?;
         }
         let _tree = self.hold_tree()?;
@@ -117,10 +126,19 @@ impl Repo {
         Ok(received)
     }
 
-    /// Pushes the branch, if it has anything that the remote lacks.
-    fn publish(&self) -> Result<u64> {
+    /// Pushes the branch, if it has anything that the remote lacks. One that the remote had and has no longer is made `anew`
+    /// only if that is meant.
+    pub(crate) fn publish(&self, anew: bool) -> Result<u64> {
         let Some(tip) = self.head()? else { return Ok(0) };
-        let before = self.transport.push(&self.git, &self.settings.branch_ref(), tip, &self.context)?;
+        let branch = self.settings.branch_ref();
+        let check = |before: Option<Oid>| match before {
+            None if anew => Ok(()),
+            before => self.check_course(before),
+        };
+        let before = self
+            .transport
+            .push(&self.git, &branch, tip, &check, &self.context)
+            .map_err(|error| self.name_branches(error))?;
         if before.is_none() {
             new_branch::warn(&*self.transport, &self.git, &self.settings, &self.context, "is now published");
         }
@@ -132,7 +150,7 @@ impl Repo {
         Ok(sent)
     }
 
-    fn report(&self, sent: u64, received: u64) -> Result<SyncReport> {
+    pub(crate) fn report(&self, sent: u64, received: u64) -> Result<SyncReport> {
         Ok(SyncReport::new(sent, received, self.head()?.map(|id| id.to_string())))
     }
 }

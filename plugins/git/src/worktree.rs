@@ -175,7 +175,11 @@ impl Worktree {
             Ok(()) | Err(Errno::NOENT | Errno::ISDIR) => {}
             Err(error) => return Err(error).context("remove a file from the working tree"),
         }
-        let mut parents = parents;
+        self.remove_if_empty(parents)
+    }
+
+    /// Removes a directory if it is empty, and then those above it.
+    fn remove_if_empty(&self, mut parents: &[u8]) -> Result<()> {
         while !parents.is_empty() {
             let (above, name) = split(parents);
             let Some(directory) = self.open_directories(above)? else { return Ok(()) };
@@ -185,6 +189,18 @@ impl Worktree {
             parents = above;
         }
         Ok(())
+    }
+
+    /// Removes an empty directory, and those that are empty without it. One that is not empty stays.
+    pub(crate) fn remove_directory(&self, path: &[u8]) -> Result<()> {
+        let (parents, name) = split(path);
+        let Some(directory) = self.open_directories(parents)? else { return Ok(()) };
+        match rustix::fs::unlinkat(&directory, OsStr::from_bytes(name), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                self.remove_if_empty(parents)
+            }
+            Err(error) => Err(error).context("remove a directory from the working tree"),
+        }
     }
 
     /// Makes a directory, as git does for a submodule that it does not fetch.

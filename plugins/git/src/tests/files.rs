@@ -179,7 +179,7 @@ fn nothing_is_written_through_a_link_that_comes_with_it() {
                         "{second:?} {target}"
                     );
                 }
-                std::fs::remove_dir_all(site.path("fresh")).unwrap();
+                assert!(!site.path("fresh").exists(), "nothing is left of a clone that is refused");
                 git(&remote, &["update-ref", "refs/heads/main", &head]);
             }
         }

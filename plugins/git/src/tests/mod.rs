@@ -2,11 +2,14 @@
 
 mod conflicts;
 mod converted;
+mod divergence;
 mod files;
 mod hidden;
 mod http;
+mod incoming;
 mod interrupted;
 mod kill;
+mod kinds;
 mod left_out;
 mod opening;
 mod own_files;

@@ -43,8 +43,16 @@ pub(crate) trait Transport: Send {
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks.
-    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>>;
+    /// As [`fetch`](Self::fetch); `RemoteMoved` if the branch has commits that `tip` lacks; what `check` says of where the
+    /// branch is, which is asked before anything is sent.
+    fn push(
+        &self,
+        from: &Repository,
+        branch: &str,
+        tip: Oid,
+        check: &dyn Fn(Option<Oid>) -> Result<()>,
+        context: &Context,
+    ) -> Result<Option<Oid>>;
 }
 
 /// A branch of the remote and where it is.

@@ -137,7 +137,14 @@ impl Transport for PathTransport {
         Ok(names.filter_map(|reference| name(reference.name_bytes())).collect())
     }
 
-    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
+    fn push(
+        &self,
+        from: &Repository,
+        branch: &str,
+        tip: Oid,
+        check: &dyn Fn(Option<Oid>) -> Result<()>,
+        context: &Context,
+    ) -> Result<Option<Oid>> {
         let remote = self.open()?;
         let before = branch_tip(&remote, branch)?;
         if before == Some(tip) {
@@ -150,6 +157,7 @@ impl Transport for PathTransport {
                 return Err(remote_moved());
             }
         }
+        check(before)?;
         if let Some(hook) = hooks::hook_of(&remote) {
             hooks::push(hook, from, &self.0, branch, tip, context)?;
             return Ok(before);

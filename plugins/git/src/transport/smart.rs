@@ -95,7 +95,14 @@ impl<C: Connection + Clone> Transport for Smart<C> {
         })
     }
 
-    fn push(&self, from: &Repository, branch: &str, tip: Oid, context: &Context) -> Result<Option<Oid>> {
+    fn push(
+        &self,
+        from: &Repository,
+        branch: &str,
+        tip: Oid,
+        check: &dyn Fn(Option<Oid>) -> Result<()>,
+        context: &Context,
+    ) -> Result<Option<Oid>> {
         let redact = |text: &str| self.0.redact(text);
         let call = Call::new(context, "push", &redact);
         let before = call.run(&self.0, || {
@@ -109,6 +116,10 @@ impl<C: Connection + Clone> Transport for Smart<C> {
                 Some(before) if before == tip => {}
                 Some(before) if lacks(before)? => call.failed.set(remote_moved()),
                 _ => {
+                    if let Err(error) = check(before) {
+                        call.failed.set(error);
+                        return Ok(before);
+                    }
                     let mut options = PushOptions::new();
                     options.remote_callbacks(call.callbacks()).packbuilder_parallelism(0);
                     connection.remote().push(&[&*format!("{branch}:{branch}")], Some(&mut options))?;
