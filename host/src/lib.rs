@@ -103,6 +103,7 @@ mod stand_in;
 mod streams;
 #[cfg(feature = "author-tools")]
 mod template;
+mod threads;
 #[cfg(all(feature = "author-tools", unix))]
 pub mod verify;
 

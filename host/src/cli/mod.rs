@@ -17,6 +17,7 @@ mod prompt;
 mod questions;
 mod session;
 mod sizes;
+mod stdio;
 mod stop;
 mod survey;
 mod sync;
@@ -49,7 +50,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let progress = Progress::new(!args.quiet && !args.json);
     let mut output = Output::new(&args, progress.clone());
-    let stop = match Stop::watch(args.timeout) {
+    let stop = match stdio::check_stdout(&args).and_then(|()| Stop::watch(args.timeout)) {
         Ok(stop) => stop,
         Err(error) => return output.fail(&error),
     };
