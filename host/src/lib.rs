@@ -80,6 +80,7 @@ mod connection;
 mod connections;
 mod discovery;
 mod doctor;
+mod elf;
 mod everyday;
 mod glob;
 mod home;
