@@ -40,7 +40,7 @@ impl Connection {
             let message = format!("the file with the connection cannot be read: {}", error.message());
             Error::new(ErrorKind::InvalidConnection, message)
                 .at(file.display())
-                .hint("name a JSON file after the @")
+                .hint(error.advice().unwrap_or("name a JSON file after the @"))
         })?;
         let connection: Self = text.parse().map_err(|error: Error| error.at(file.display()))?;
         Ok(Self { exposed_in: others.can_read.then(|| file.to_owned()), ..connection })
@@ -230,6 +230,13 @@ impl FromStr for Connection {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        if let Some((what, hint)) = json::whole(text) {
+            let message = format!("the connection is not JSON: {what}");
+            return Err(Error::new(ErrorKind::InvalidConnection, message).hint(match what {
+                "it is empty" => EXAMPLE,
+                _ => hint,
+            }));
+        }
         let value = json::parse(text).map_err(|cause| {
             // serde_json tells the place and what it missed there, but quotes nothing of the text.
             Error::new(ErrorKind::InvalidConnection, format!("the connection is not JSON: {cause}"))

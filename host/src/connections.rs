@@ -275,14 +275,18 @@ impl Connections {
 /// A file that is missing stays one that is not found: then there are no connections yet.
 fn unreadable(file: &Path, error: &Error) -> Error {
     let message = format!("the file with the connections cannot be read: {}", error.message());
-    Error::new(error.kind(), message).at(file.display()).hint(match error.kind() {
-        ErrorKind::NotFound => "`f9 connections add NAME` makes one",
+    Error::new(error.kind(), message).at(file.display()).hint(match (error.kind(), error.advice()) {
+        (ErrorKind::NotFound, _) => "`f9 connections add NAME` makes one",
+        (_, Some(advice)) => advice,
         _ => "let yourself read it, or name another file",
     })
 }
 
 fn parse(text: &str) -> Result<(BTreeMap<String, Entry>, Vec<PathBuf>)> {
     let invalid = |message: String| Error::new(ErrorKind::InvalidConnection, message).hint(EXAMPLE);
+    if let Some((what, hint)) = json::whole(text) {
+        return Err(invalid(format!("the file is not valid JSON: {what}")).hint(hint));
+    }
     // serde_json tells the place and what it missed there, but quotes nothing of the text.
     let all = json::parse(text).map_err(|cause| invalid(format!("the file is not valid JSON: {cause}")))?;
     let Value::Object(mut all) = all else {

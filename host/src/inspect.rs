@@ -80,7 +80,8 @@ impl Inspection {
         self.manifest = manifest.as_ref().ok().cloned();
         contents.check_loadable()?;
         let name = self.path.file_name().and_then(|name| name_of_file(name.to_str()?));
-        contents.check_manifest(&manifest?, name.as_ref())
+        contents.check_manifest(&manifest?, name.as_ref())?;
+        contents.check_followed()
     }
 }
 

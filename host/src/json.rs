@@ -18,6 +18,31 @@ pub(crate) fn parse(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str::<Unique>(text).map(|Unique(value)| value)
 }
 
+/// What is wrong with a text as a whole, and what to do: told where it would else be "expected value at line 1 column 1".
+pub(crate) fn whole(text: &str) -> Option<(&'static str, &'static str)> {
+    if text.trim().is_empty() {
+        return Some(("it is empty", "write {} for an object that holds nothing"));
+    }
+    if text.starts_with('\u{feff}') {
+        return Some(("it begins with a byte order mark", "save it as UTF-8 without one (BOM)"));
+    }
+    // Latin letters in UTF-16 are UTF-8 with a NUL beside each.
+    if text.chars().take(2).any(|c| c == '\0') {
+        return Some(UTF_16);
+    }
+    None
+}
+
+/// What is wrong with bytes that are not UTF-8.
+pub(crate) fn no_text(bytes: &[u8]) -> (&'static str, &'static str) {
+    match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => UTF_16,
+        _ => ("it is not UTF-8", "save it as UTF-8"),
+    }
+}
+
+const UTF_16: (&str, &str) = ("it is UTF-16", "save it as UTF-8 without a byte order mark (BOM)");
+
 struct Unique(Value);
 
 impl<'de> Deserialize<'de> for Unique {

@@ -80,6 +80,7 @@ mod connection;
 mod connections;
 mod discovery;
 mod doctor;
+mod elf;
 mod everyday;
 mod glob;
 mod home;
@@ -103,6 +104,7 @@ mod stand_in;
 mod streams;
 #[cfg(feature = "author-tools")]
 mod template;
+mod threads;
 #[cfg(all(feature = "author-tools", unix))]
 pub mod verify;
 

@@ -14,7 +14,7 @@ use object::{
     read::{ReadCache, ReadRef},
 };
 
-use crate::{Manifest, PluginName, Refusal, RefusalCode};
+use crate::{Manifest, PluginName, Refusal, RefusalCode, elf};
 
 /// Longer manifests are not read.
 const MAX_MANIFEST: u64 = 64 << 10;
@@ -115,6 +115,7 @@ impl<'data, R: ReadRef<'data>> Contents<'data, R> {
         self.check_loadable()?;
         let manifest = self.any_manifest()?;
         self.check_manifest(&manifest, Some(name))?;
+        self.check_followed()?;
         Ok(manifest)
     }
 
@@ -122,6 +123,17 @@ impl<'data, R: ReadRef<'data>> Contents<'data, R> {
     pub(crate) fn check_loadable(&self) -> Result<(), Refusal> {
         check_platform(&self.object)?;
         check_complete(&self.object, self.length)
+    }
+
+    /// Whether the loader can follow all that it would follow in a plugin. Of other formats and sizes it has to tell itself.
+    pub(crate) fn check_followed(&self) -> Result<(), Refusal> {
+        if self.object.format() == BinaryFormat::Elf && self.object.is_64() && self.object.is_little_endian()
+        {
+            elf::check(self.data).map_err(|what| {
+                Refusal::new(RefusalCode::Truncated, format!("it is damaged or cut off: {what}"))
+            })?;
+        }
+        Ok(())
     }
 
     /// The manifest, whatever it says and whatever machine it is for.

@@ -259,7 +259,9 @@ fn parse(text: &[u8]) -> Result<Plugins> {
     }
 
     let not_valid = |error: serde_json::Error| invalid(format!("it is not valid: {error}"));
-    let text = std::str::from_utf8(text).map_err(|_| invalid("it is not UTF-8".to_owned()))?;
+    let wrong = |(what, hint): (&str, &str)| invalid(what.to_owned()).hint(hint);
+    let text = std::str::from_utf8(text).map_err(|_| wrong(json::no_text(text)))?;
+    json::whole(text).map_or(Ok(()), |whole| Err(wrong(whole)))?;
     let document = json::parse(text).map_err(not_valid)?;
     let Header { format } = Header::deserialize(&document).map_err(not_valid)?;
     if format != FORMAT {

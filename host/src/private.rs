@@ -8,7 +8,7 @@ use std::{
 
 use f9_plugin_api::{Error, ErrorKind, Result};
 
-use crate::quoted;
+use crate::{json, quoted};
 
 /// Longer files hold neither connections nor values of theirs.
 const MAX_LENGTH: u64 = 64 << 20;
@@ -40,13 +40,17 @@ impl Others {
 pub(crate) fn read(file: &Path) -> Result<(String, Others)> {
     let opened = File::open(file)?;
     let others = Others::of(&opened.metadata()?);
-    let mut text = String::new();
-    let read = opened.take(MAX_LENGTH + 1).read_to_string(&mut text);
+    let mut text = Vec::new();
+    let read = opened.take(MAX_LENGTH + 1).read_to_end(&mut text);
     if text.len() as u64 > MAX_LENGTH {
         let message = format!("it has more than {MAX_LENGTH} bytes");
         return Err(Error::new(ErrorKind::InvalidConnection, message));
     }
     read?;
+    let text = String::from_utf8(text).map_err(|error| {
+        let (what, hint) = json::no_text(error.as_bytes());
+        Error::new(ErrorKind::InvalidConnection, what).hint(hint)
+    })?;
     Ok((text, others))
 }
 

@@ -4,7 +4,7 @@ use std::{
     fs,
     os::unix::{fs::PermissionsExt, process::CommandExt},
     path::Path,
-    process::Command,
+    process::{Command, Output, Stdio},
 };
 
 use f9_tests::{f9, shell::Shell, text};
@@ -191,4 +191,78 @@ fn a_file_of_connections_that_is_mounted_by_itself_is_written() {
         fs::read_dir(shell.path("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["connections.json", "source.json"]);
+}
+
+/// Runs the command line where no thread is to be had but the first so many.
+fn without_threads(shell: &Shell, arguments: &[&str], but: usize) -> Option<Output> {
+    let f9 = shell.command(arguments);
+    let inject = format!("inject=clone,clone3:error=EAGAIN:when={}+", but + 1);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qqq", "-o", "/dev/null", "-e", "trace=clone,clone3", "-e"]).arg(inject);
+    let command = command.arg(f9.get_program()).args(f9.get_args()).current_dir(shell.path("")).env_clear();
+    let output = command.stdin(Stdio::null()).output();
+    if output.is_err() {
+        println!("SKIPPED: there is no strace, which makes threads fail");
+    }
+    output.ok()
+}
+
+#[test]
+fn without_a_thread_nothing_is_changed_and_nothing_panics() {
+    let shell = Shell::new(&["notes"]);
+    shell.ok(["create", "notes:f", "old"]);
+    for arguments in [
+        &["update", "notes:f", "new"][..],
+        &["--timeout", "60s", "update", "notes:f", "new"],
+        &["mirror", "notes:", "notes:"],
+    ] {
+        let Some(output) = without_threads(&shell, arguments, 0) else { return };
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.contains("cannot watch for Ctrl-C") && told.lines().count() == 1, "{told}");
+        assert_eq!(shell.read("notes/f"), "old");
+    }
+    let Some(output) = without_threads(&shell, &["--timeout", "60s", "update", "notes:f", "new"], 1) else {
+        return;
+    };
+    assert!(text(&output.stderr).contains("cannot watch for the time"), "{}", text(&output.stderr));
+    assert_eq!(shell.read("notes/f"), "old");
+}
+
+#[test]
+fn what_several_threads_would_do_one_does() {
+    let shell = Shell::new(&["from", "to"]);
+    for number in 0..20 {
+        shell.write(&format!("from/d/{number}"), "x");
+    }
+    let Some(output) = without_threads(&shell, &["mirror", "from:", "to:"], 1) else { return };
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    assert_eq!(fs::read_dir(shell.path("to/d")).unwrap().count(), 20);
+}
+
+#[test]
+fn plugins_that_need_a_thread_say_so() {
+    let shell = Shell::new(&[]);
+    let openai = json!({"backend": "openai", "vector_store_id": "vs_1", "api_key": "k", "base_url": "http://127.0.0.1:9"});
+    let Some(output) = without_threads(&shell, &["-c", &openai.to_string(), "ls"], 1) else { return };
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(told.contains("cannot start the thread for network connections"), "{told}");
+    fs::write(shell.path("known_hosts"), "").unwrap();
+    let key = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+        .arg(shell.path("key"))
+        .status();
+    if !key.is_ok_and(|status| status.success()) {
+        println!("SKIPPED: there is no ssh-keygen, which makes a key");
+        return;
+    }
+    let git = json!({"backend": "git", "remote_url": "ssh://git@127.0.0.1:9/x.git", "path": "x", "known_hosts": "known_hosts", "ssh_key_path": "key"});
+    let Some(output) = without_threads(&shell, &["-c", &git.to_string(), "ls"], 1) else { return };
+    let told = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{told}");
+    assert!(
+        told.contains("cannot start the thread for the SSH connection") && !told.contains("panicked"),
+        "{told}"
+    );
 }

@@ -258,7 +258,7 @@ fn a_broken_lock_lets_nothing_be_loaded() {
     let place = Place::new();
     let hash = "a".repeat(64);
     let wrong = [
-        ("", "it is not valid: EOF"),
+        ("", "it is empty"),
         ("{", "it is not valid: EOF"),
         (r#"{"format": 2, "plugins": {}}"#, "it has format 2, this host reads format 1"),
         (r#"{"plugins": {}}"#, "missing field `format`"),

@@ -14,6 +14,7 @@ use f9_host::{
 use super::{
     args::Args,
     output::output_failed,
+    stdio,
     terminal::{complain, to_stderr},
 };
 
@@ -78,6 +79,10 @@ pub(crate) const fn exit_code(kind: ErrorKind) -> u8 {
 pub(crate) fn usage(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let json = words.iter().any(|word| word == "--json");
     let code = ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
+    if !error.use_stderr() && !stdio::has_stdout() {
+        complain(&stdio::closed_stdout().to_string());
+        return ExitCode::FAILURE;
+    }
     if !error.use_stderr() {
         return match error.print() {
             Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => {

@@ -18,6 +18,7 @@ mod questions;
 mod remedies;
 mod session;
 mod sizes;
+mod stdio;
 mod stop;
 mod survey;
 mod sync;
@@ -50,7 +51,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let progress = Progress::new(!args.quiet && !args.json);
     let mut output = Output::new(&args, progress.clone());
-    let stop = match Stop::watch(args.timeout) {
+    let stop = match stdio::check_stdout(&args).and_then(|()| Stop::watch(args.timeout)) {
         Ok(stop) => stop,
         Err(error) => return output.fail(&error),
     };

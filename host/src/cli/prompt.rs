@@ -46,8 +46,9 @@ impl Prompt {
         if !self.is_terminal {
             return self.line(question);
         }
-        draw(format_args!("{question}: "));
+        // In this order: what is typed as soon as the question shows, or before, is the answer, and is not shown.
         let hidden = terminal::HiddenInput::new()?;
+        draw(format_args!("{question}: "));
         let answer = self.line(question);
         drop(hidden);
         to_stderr(format_args!(""));
@@ -92,7 +93,7 @@ mod terminal {
             let mut hidden = before.clone();
             hidden.local_modes.remove(LocalModes::ECHO);
             *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
-            tcsetattr(stdin(), OptionalActions::Flush, &hidden).map_err(failed)?;
+            tcsetattr(stdin(), OptionalActions::Now, &hidden).map_err(failed)?;
             Ok(Self)
         }
     }

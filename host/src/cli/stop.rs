@@ -36,13 +36,12 @@ impl Stop {
     pub(crate) fn watch(timeout: Option<Duration>) -> Result<Self> {
         let stop = Self { timeout, ..Self::default() };
         let on_interrupt = stop.clone();
-        watch_for_interrupts(move || on_interrupt.interrupt()).map_err(|error| {
-            Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for Ctrl-C: {error}"))
-        })?;
+        watch_for_interrupts(move || on_interrupt.interrupt())
+            .map_err(|error| unwatched("Ctrl-C", &error))?;
         survive_file_size_limit()?;
         if let Some(timeout) = timeout {
             let on_timeout = stop.clone();
-            start(move || on_timeout.end_after(timeout));
+            start(move || on_timeout.end_after(timeout)).map_err(|error| unwatched("the time", &error))?;
         }
         Ok(stop)
     }
@@ -94,8 +93,7 @@ impl Stop {
 #[cfg(unix)]
 fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
-    start(move || signals.forever().for_each(|_| interrupt()));
-    Ok(())
+    start(move || signals.forever().for_each(|_| interrupt()))
 }
 
 #[cfg(not(unix))]
@@ -104,13 +102,19 @@ fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> Result<(), ctr
 }
 
 /// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.
-fn start(work: impl FnOnce() + Send + 'static) {
+fn start(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     let (starting, started) = mpsc::channel::<()>();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         drop(starting);
         work();
-    });
+    })?;
     let _ = started.recv(); // that there is nobody left to send is the message
+    Ok(())
+}
+
+fn unwatched(what: &str, error: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::ResourceExhausted, format!("cannot watch for {what}: {error}"))
+        .hint("nothing was done; end other processes, or raise the limit (`ulimit -u`)")
 }
 
 /// Ends the program as it is: a library that never finishes loading holds a lock that an orderly end has to take.
@@ -164,6 +168,7 @@ impl Read for StoppableStdin {
 
         // Not std's, which has a buffer that `poll` does not know of.
         let stdin = rustix::stdio::stdin();
+        super::stdio::check_stdin()?;
         let step = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
         loop {
             self.0.check()?;

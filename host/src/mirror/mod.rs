@@ -3,7 +3,11 @@
 mod listing;
 mod work;
 
-use std::{fmt, num::NonZeroUsize, thread};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    thread::{self, ScopedJoinHandle},
+};
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, Result};
 
@@ -277,8 +281,11 @@ fn check_apart(source: Tree<'_>, destination: Tree<'_>) -> Result<()> {
 /// The source must be there; the destination will be.
 fn list_both(source: Tree<'_>, destination: Tree<'_>, options: &MirrorOptions) -> Result<(Listing, Listing)> {
     let (wanted, present) = thread::scope(|scope| {
-        let present = scope.spawn(|| Listing::of(destination, &options.cancel));
-        (Listing::of(source, &options.cancel), present.join())
+        let list = || Listing::of(destination, &options.cancel);
+        let present = thread::Builder::new().spawn_scoped(scope, list);
+        let wanted = Listing::of(source, &options.cancel);
+        // Where no thread is to be had, one is listed after the other.
+        (wanted, present.map_or_else(|_| Ok(list()), ScopedJoinHandle::join))
     });
     let wanted = wanted.map_err(|error| error.at(source.path).with("side", Side::Source))?;
     let present = present.unwrap_or_else(|panic| std::panic::resume_unwind(panic));

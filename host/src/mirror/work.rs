@@ -6,7 +6,6 @@ use std::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
-    thread,
 };
 
 use f9_plugin_api::{
@@ -17,6 +16,7 @@ use f9_plugin_api::{
 use crate::{
     mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Side, Tree, listing::Listing},
     stand_in,
+    threads::on_threads,
 };
 
 /// One run of a mirror.
@@ -97,7 +97,7 @@ impl<'a> Run<'a> {
             }
         };
         let workers = self.options.parallel.get().min(jobs.len());
-        thread::scope(|scope| (0..workers).for_each(|_| drop(scope.spawn(worker))));
+        on_threads(workers, worker);
         let left = jobs.len().saturating_sub(next.into_inner());
         self.report().left += left as u64;
     }

@@ -137,7 +137,7 @@ fn take_over_stdio() -> Result<(Receiver<String>, File)> {
     rustix::stdio::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
     rustix::stdio::dup2_stdout(io::stderr()).map_err(io::Error::from)?;
     let (sender, receiver) = channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         for line in requests.lines().map_while(std::result::Result::ok) {
             if sender.send(line).is_err() {
                 break;
@@ -145,7 +145,7 @@ fn take_over_stdio() -> Result<(Receiver<String>, File)> {
         }
         // Nobody waits for an answer any more, not even for that of a check that hangs.
         process::exit(0);
-    });
+    })?;
     Ok((receiver, answers))
 }
 

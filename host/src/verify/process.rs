@@ -50,13 +50,19 @@ impl Process {
             return Err(Error::new(ErrorKind::Other, "the process for the checks has no pipes"));
         };
         let (sender, answers) = channel();
-        thread::spawn(move || {
+        let listens = thread::Builder::new().spawn(move || {
             for line in BufReader::new(output).lines().map_while(std::result::Result::ok) {
                 if sender.send(line).is_err() {
                     return;
                 }
             }
         });
+        if let Err(error) = listens {
+            // It ends by itself when there is nobody left to ask for anything.
+            drop(requests);
+            child.wait()?;
+            return Err(error.into());
+        }
         Ok(Self { child, requests, answers })
     }
 

@@ -34,7 +34,8 @@ pub(crate) fn differing(root: &OwnedFd, index: &IndexFile) -> rustix::io::Result
     };
     thread::scope(|scope| {
         for _ in 1..threads {
-            scope.spawn(|| scan.work());
+            // This thread does what others do not, because they are not to be had.
+            let _ = thread::Builder::new().spawn_scoped(scope, || scan.work());
         }
         scan.work();
     });

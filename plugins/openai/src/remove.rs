@@ -55,8 +55,9 @@ fn discard(store: &Store, entries: &[Entry]) -> Result<()> {
         }
     };
     thread::scope(|scope| {
-        // One worker is this thread.
-        (1..PARALLEL.min(paths.len())).for_each(|_| drop(scope.spawn(worker)));
+        // One worker is this thread: others may not be to be had.
+        let others = 1..PARALLEL.min(paths.len());
+        others.for_each(|_| drop(thread::Builder::new().spawn_scoped(scope, worker)));
         worker();
     });
     failure.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err)

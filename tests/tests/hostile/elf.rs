@@ -85,6 +85,20 @@ impl Elf {
         headers.filter(|&at| u32::from_le_bytes(self.read(at)) == LOAD).nth(n).unwrap()
     }
 
+    /// Where in the file the sections of this kind are.
+    pub(crate) fn sections_of(&self, kind: u32) -> Vec<std::ops::Range<usize>> {
+        let table = self.number(SECTIONS) as usize;
+        let count = u16::from_le_bytes(self.read(SECTION_COUNT)) as usize;
+        let headers = (0..count).map(|i| table + i * 64);
+        let of_kind = headers.filter(|&at| u32::from_le_bytes(self.read(at + 4)) == kind);
+        of_kind
+            .map(|at| {
+                self.number(at + OFFSET) as usize
+                    ..(self.number(at + OFFSET) + self.number(at + SIZE)) as usize
+            })
+            .collect()
+    }
+
     /// Where the header of the section with the dynamic symbols is.
     pub(crate) fn dynamic_symbols(&self) -> usize {
         let table = self.number(SECTIONS) as usize;

@@ -8,6 +8,7 @@ mod elf;
 mod ends;
 mod files;
 mod flips;
+mod loaded;
 mod panics;
 
 use std::{

@@ -181,7 +181,11 @@ impl Vault {
                 }
             }
         };
-        thread::scope(|scope| (0..self.jobs.get()).for_each(|_| drop(scope.spawn(worker))));
+        thread::scope(|scope| {
+            // One worker is this thread: others may not be to be had.
+            (1..self.jobs.get()).for_each(|_| drop(thread::Builder::new().spawn_scoped(scope, worker)));
+            worker();
+        });
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => {

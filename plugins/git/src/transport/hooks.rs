@@ -7,6 +7,7 @@ use std::{
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStderr, Command, Stdio},
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -83,9 +84,15 @@ pub(super) fn push(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    // Before anything is done: a thread may not be to be had.
+    let (hand_over, handed_over) = mpsc::channel::<ChildStderr>();
+    let listen = move || handed_over.recv().map(heard).unwrap_or_default();
+    let words = thread::Builder::new().spawn(listen).map_err(failed)?;
     let mut child = command.spawn().map_err(failed)?;
-    let stderr = child.stderr.take();
-    let words = thread::spawn(move || stderr.map(heard).unwrap_or_default());
+    if let Some(stderr) = child.stderr.take() {
+        let _ = hand_over.send(stderr); // it listens until this is gone
+    }
+    drop(hand_over);
     let succeeded = wait(&mut child, context)?;
     if succeeded { Ok(()) } else { Err(refusal(&words.join().unwrap_or_default())) }
 }

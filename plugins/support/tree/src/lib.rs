@@ -32,8 +32,8 @@
 //!   step, and readers can meet a mixture. Its new content is on the disk beside it first, as `NAME.f9-…`, which stays if that
 //!   breaks off. Space is taken before anything is overwritten.
 //! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
-//!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
-//!   are refused without being opened.
+//!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. What
+//!   is no regular file is refused: a pipe or a device is opened for a moment, without waiting, to see what it is.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
 //!   be in the file. What comes from a reader is gathered in memory first. A success says that the bytes are in a file that

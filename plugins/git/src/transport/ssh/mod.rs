@@ -50,7 +50,7 @@ impl Ssh {
             address: address.clone(),
             user: user.ok_or_else(|| needed("username", "most servers for git want \"git\""))?,
             key: key.ok_or_else(|| {
-                needed("ssh_key_path", "name the private key, for instance ~/.ssh/id_ed25519 in full")
+                needed("ssh_key_path", "name the private key, for instance ~/.ssh/id_ed25519")
             })?,
             passphrase: credentials.ssh_key_passphrase.clone(),
             known_hosts: known_hosts.ok_or_else(|| {

@@ -26,6 +26,8 @@ pub(super) struct Waiter {
 
 impl Waiter {
     pub(super) fn new(context: Context, timeout: Duration) -> Result<Self> {
+        // The runtime panics where no thread is to be had.
+        std::thread::Builder::new().spawn(|| ()).map_err(no_thread)?;
         let mut builder = Builder::new_multi_thread();
         let runtime =
             builder.worker_threads(1).thread_name("f9-git-ssh").enable_io().enable_time().build()?;
@@ -84,4 +86,9 @@ impl Drop for Waiter {
             runtime.shutdown_background();
         }
     }
+}
+
+fn no_thread(cause: std::io::Error) -> Error {
+    Error::new(ErrorKind::ResourceExhausted, "cannot start the thread for the SSH connection")
+        .caused_by(cause)
 }

@@ -282,10 +282,17 @@ impl Root {
 }
 
 fn open_no_link(at: BorrowedFd<'_>, name: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    let is_link = |found: rustix::fs::Stat| FileType::from_raw_mode(found.st_mode) == FileType::Symlink;
+    let is = |kind: FileType, found: rustix::fs::Stat| FileType::from_raw_mode(found.st_mode) == kind;
+    let is_link = |found| is(FileType::Symlink, found);
     match retry_on_intr(|| openat(at, name, flags | OFlags::NOFOLLOW, Mode::empty())) {
         // A link that is opened as a directory is "not a directory", like a file.
-        Err(Errno::NOTDIR) if is_link(statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?) => Err(Errno::LOOP),
+        // And if it is a directory by now, somebody put that in its place this moment: the path is looked at again.
+        Err(Errno::NOTDIR) => {
+            let found = statat(at, name, AtFlags::SYMLINK_NOFOLLOW)?;
+            let changed =
+                is_link(found) || (flags.contains(OFlags::DIRECTORY) && is(FileType::Directory, found));
+            Err(if changed { Errno::LOOP } else { Errno::NOTDIR })
+        }
         Ok(fd) if flags.contains(OFlags::PATH) && !flags.contains(OFlags::NOFOLLOW) => {
             if is_link(rustix::fs::fstat(&fd)?) { Err(Errno::LOOP) } else { Ok(fd) }
         }

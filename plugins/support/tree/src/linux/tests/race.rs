@@ -14,7 +14,7 @@ use f9_plugin_api::{CreateOptions, DeleteOptions, ErrorKind, FileBackend, Update
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::{Place, child_directory, full, parse, run_again};
+use super::{Place, RESOLVERS, child_directory, full, parse, run_again};
 use crate::{Tree, TreeOptions};
 
 fn tree_at(root: &Path) -> Tree {
@@ -227,4 +227,32 @@ fn a_file_that_changes_places_with_a_directory_is_whole_or_an_error() {
         [["f", "other", "other/inside"], ["f", "f/inside", "other"]]
             .contains(&[&names[0], &names[1], &names[2]])
     );
+}
+
+#[test]
+fn a_directory_that_changes_places_with_a_link_to_one_is_a_directory_at_any_moment() {
+    for resolver in RESOLVERS {
+        let place = Place::with(TreeOptions::default(), resolver);
+        for name in ["one/x/f", "other/x/f"] {
+            place.tree.t_create(name, "same", false).unwrap();
+        }
+        place.link("other", "link");
+        let over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (one, link) = (place.at("one"), place.at("link"));
+                while !over.load(Ordering::Relaxed) {
+                    renameat_with(CWD, &one, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            let rounds = if full() { 100_000 } else { 4_000 };
+            let failed = (0..rounds).find_map(|_| {
+                let read = place.tree.t_read("one/x/f").and_then(|_| place.tree.t_info("one/x")).err();
+                // One that is moved again and again is told as that.
+                read.filter(|error| error.kind() != ErrorKind::Busy)
+            });
+            over.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{resolver:?}: {failed:?}");
+        });
+    }
 }
