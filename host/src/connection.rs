@@ -6,17 +6,20 @@ use std::{
     str::FromStr,
 };
 
-use f9_plugin_api::{Error, ErrorKind, Result};
+use f9_plugin_api::{
+    Error, ErrorKind, Result,
+    secrets::{Says, hide_in_url},
+};
 use serde_json::{Map, Value};
 
 use crate::{home, json, private, redaction};
 
 /// A connection: the name of a backend, and the options that its plugin asks for.
 ///
-/// Made from a JSON object with the key `backend`. Instead of a string, an option may say where to get it when the backend
-/// is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without the line end at
-/// its end. `~` and `~/…` at the start of an option that the plugin marks as a path, or of such a file's name, is the home of
-/// the user; variables there are refused. So the dictionary itself need hold no secret. A secret that lies in a file, be it that of the dictionary or one
+/// Made from a JSON object with the key `backend`. Instead of a string, an option, or anything in one, may say where to get
+/// it when the backend is opened: `{"$env": "NAME"}` from an environment variable, `{"$file": "/path"}` from a file, without
+/// the line end at its end. `~` and `~/…` at the start of an option that the plugin marks as a path, or of such a file's
+/// name, is the home of the user; variables there are refused. So the dictionary itself need hold no secret. A secret that lies in a file, be it that of the dictionary or one
 /// that it refers to, is used only while nobody but the file's owner can read it. `Debug` shows which options there are,
 /// never their values.
 #[derive(Clone, PartialEq)]
@@ -57,7 +60,7 @@ impl Connection {
     }
 
     /// Everything, fit to be shown: what the plugin's [schema](crate::Plugin::schema) marks as secret is `[redacted]`, and
-    /// so are keys that it does not know and passwords in URLs. References are shown as they are.
+    /// so are keys that it does not know and what is secret in URLs (the user part, and such as `?token=`). References are shown as they are.
     pub fn redacted(&self, schema: &Value) -> Value {
         self.with_options(redaction::redact(&self.options, schema))
     }
@@ -70,12 +73,45 @@ impl Connection {
 
     /// Whether all that says where to get a value does so.
     pub(crate) fn check_references(&self) -> Result<()> {
-        self.options.iter().try_for_each(|(key, value)| check_reference(key, value))
+        let mut way = Vec::new();
+        self.options
+            .iter()
+            .try_for_each(|(key, value)| at(Step::Member(key), &mut way, |way| check_references(value, way)))
     }
 
     /// The dictionary as it was given, with whatever secrets it holds.
     pub(crate) fn to_json(&self) -> Value {
         self.with_options(self.options.clone())
+    }
+
+    /// The same with another value for an option. Where it was read from counts as before.
+    #[must_use]
+    pub fn with_option(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.options.insert(key.into(), value.into());
+        self
+    }
+
+    /// Takes note of the file that it stands in, if others can read that.
+    pub(crate) fn exposed_in(self, file: Option<PathBuf>) -> Self {
+        Self { exposed_in: file, ..self }
+    }
+
+    /// Refuses secrets that were read from a file that others than its owner can read, by the plugin's
+    /// [schema](crate::Plugin::schema). Whatever opens or checks a connection does so.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection), with what to type.
+    pub fn check_exposure(&self, schema: &Value) -> Result<()> {
+        match (&self.exposed_in, self.literal_secrets(schema)) {
+            (Some(file), keys) if !keys.is_empty() => Err(private::refuse_literal("it", &keys, file)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The file that it was read from, if others can read it too.
+    pub(crate) fn exposing_file(&self) -> Option<&Path> {
+        self.exposed_in.as_deref()
     }
 
     /// The same backend with other options.
@@ -97,18 +133,11 @@ impl Connection {
     /// [`InvalidConnection`](ErrorKind::InvalidConnection) if something that is referred to is not there, or a secret lies
     /// where others can read it; as `schema`.
     pub(crate) fn resolved_options(&self, schema: impl Fn() -> Result<Value>) -> Result<Map<String, Value>> {
-        if let Some(file) = &self.exposed_in {
-            let schema = schema()?;
-            let keys = self.literal_secrets(&schema);
-            if !keys.is_empty() {
-                return Err(private::refuse_literal("it", &keys, file));
-            }
+        if self.exposed_in.is_some() {
+            self.check_exposure(&schema()?)?;
         }
-        let resolve = |(key, value): (&String, &Value)| {
-            let is_secret = || Ok(redaction::is_secret(&schema()?["properties"][key.as_str()]));
-            Ok((key.clone(), resolve(key, value, is_secret)?))
-        };
-        self.options.iter().map(resolve).collect()
+        let is_secret = |way: &[Step<'_>]| Ok(is_secret_at(&schema()?, way));
+        resolve_members(&self.options, &mut Vec::new(), &is_secret)
     }
 }
 
@@ -126,48 +155,133 @@ fn reference(value: &Value) -> Option<(&str, &str)> {
     }
 }
 
+/// A step on the way from the options to a value in them.
+#[derive(Debug, Clone, Copy)]
+enum Step<'a> {
+    Member(&'a str),
+    Item(usize),
+}
+
+/// The way as users are told: `proxy.keys[0]`.
+fn place(way: &[Step<'_>]) -> String {
+    let mut place = String::new();
+    for step in way {
+        match step {
+            Step::Member(key) if place.is_empty() => place.push_str(key),
+            Step::Member(key) => place.extend([".", key]),
+            Step::Item(index) => place.push_str(&format!("[{index}]")),
+        }
+    }
+    place
+}
+
+fn is_secret_at(schema: &Value, way: &[Step<'_>]) -> bool {
+    let mut says = Says::of(schema);
+    for step in way {
+        says = match step {
+            Step::Member(key) => says.member(key),
+            Step::Item(_) => says.item(),
+        };
+        if says.is_secret() {
+            return true;
+        }
+    }
+    false
+}
+
+type IsSecret<'f> = dyn Fn(&[Step<'_>]) -> Result<bool> + 'f;
+
+/// A value with what it refers to in its place, at any depth.
+fn resolve<'v>(value: &'v Value, way: &mut Vec<Step<'v>>, is_secret: &IsSecret<'_>) -> Result<Value> {
+    check_reference(value, way)?;
+    match value {
+        Value::Object(members) => match reference(value).filter(|_| is_reference(value)) {
+            Some((kind, target)) => look_up(kind, target, way, is_secret),
+            None => resolve_members(members, way, is_secret).map(Value::Object),
+        },
+        Value::Array(items) => {
+            let item = |(index, item)| at(Step::Item(index), way, |way| resolve(item, way, is_secret));
+            items.iter().enumerate().map(item).collect::<Result<_>>().map(Value::Array)
+        }
+        other => Ok(other.clone()),
+    }
+}
+
+fn resolve_members<'v>(
+    members: &'v Map<String, Value>,
+    way: &mut Vec<Step<'v>>,
+    is_secret: &IsSecret<'_>,
+) -> Result<Map<String, Value>> {
+    let member = |(key, value): (&'v String, &'v Value)| {
+        let value = at(Step::Member(key), way, |way| resolve(value, way, is_secret))?;
+        Ok((key.clone(), value))
+    };
+    members.iter().map(member).collect()
+}
+
+/// Does something one step further.
+fn at<'v, T>(step: Step<'v>, way: &mut Vec<Step<'v>>, work: impl FnOnce(&mut Vec<Step<'v>>) -> T) -> T {
+    way.push(step);
+    let done = work(way);
+    way.pop();
+    done
+}
+
+/// Whether everything in a value that is meant to say where another is kept does so.
+fn check_references<'v>(value: &'v Value, way: &mut Vec<Step<'v>>) -> Result<()> {
+    check_reference(value, way)?;
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .try_for_each(|(key, value)| at(Step::Member(key), way, |way| check_references(value, way))),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .try_for_each(|(index, item)| at(Step::Item(index), way, |way| check_references(item, way))),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses what was meant to say where a value is kept, and does not.
-fn check_reference(key: &str, value: &Value) -> Result<()> {
+fn check_reference(value: &Value, way: &[Step<'_>]) -> Result<()> {
     let meant = value.as_object().is_some_and(|object| object.keys().any(|key| key.starts_with('$')));
     if !meant || is_reference(value) {
         return Ok(());
     }
+    let key = place(way);
     let message = format!("the key `{key}` has no value, and does not say either where to get it");
     Err(Error::new(ErrorKind::InvalidConnection, message)
         .with("key", key)
         .hint(r#"write {"$env": "NAME"} or {"$file": "/path"}, and nothing else in the braces"#))
 }
 
-fn resolve(key: &str, value: &Value, is_secret: impl FnOnce() -> Result<bool>) -> Result<Value> {
-    check_reference(key, value)?;
-    let Some((reference, target)) = reference(value) else {
-        return Ok(value.clone());
-    };
+/// What a reference leads to.
+fn look_up(kind: &str, target: &str, way: &[Step<'_>], is_secret: &IsSecret<'_>) -> Result<Value> {
+    let key = place(way);
     let missing = |why: String| {
-        Error::new(ErrorKind::InvalidConnection, format!("the key `{key}` refers to {why}")).with("key", key)
+        Error::new(ErrorKind::InvalidConnection, format!("the key `{key}` refers to {why}")).with("key", &key)
     };
-    match reference {
-        "$env" => match std::env::var(target) {
-            Ok(text) => Ok(text.into()),
-            Err(error) => Err(missing(format!("the environment variable `{target}`: {error}"))
-                .hint(format!("set {target}, or write the value into the connection"))),
-        },
-        "$file" => match home::expand_path(target).and_then(|file| private::read(&file)) {
-            Ok((_, others)) if others.can_read && is_secret()? => {
+    if kind == "$env" {
+        return std::env::var(target).map(Value::from).map_err(|error| {
+            missing(format!("the environment variable `{target}`: {error}"))
+                .hint(format!("set {target}, or write the value into the connection"))
+        });
+    }
+    match home::expand_path(target).and_then(|file| private::read(&file)) {
+        Ok((text, others)) => {
+            let line = text.strip_suffix('\n').unwrap_or(&text);
+            let value = line.strip_suffix('\r').unwrap_or(line);
+            if others.can_read && (is_secret(way)? || hide_in_url(value).is_some()) {
                 let what = format!("it holds the secret that the key `{key}` refers to");
-                Err(private::refuse(&what, Path::new(target)).with("key", key))
+                return Err(private::refuse(&what, Path::new(target)).with("key", key));
             }
-            Ok((text, _)) => {
-                let line = text.strip_suffix('\n').unwrap_or(&text);
-                Ok(line.strip_suffix('\r').unwrap_or(line).into())
-            }
-            Err(error) => {
-                let hint = error.advice().unwrap_or("name a file that can be read").to_owned();
-                let error = missing(format!("the file {target}: {}", error.message()));
-                Err(error.hint(hint))
-            }
-        },
-        _ => Ok(value.clone()),
+            Ok(value.into())
+        }
+        Err(error) => {
+            let hint = error.advice().unwrap_or("name a file that can be read").to_owned();
+            let error = missing(format!("the file {target}: {}", error.message()));
+            Err(error.hint(hint))
+        }
     }
 }
 

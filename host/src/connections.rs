@@ -100,6 +100,7 @@ impl Connections {
                 .at(file.display())
                 .hint(format!("type `chmod go-w {}`", quoted(file.display()))));
         }
+        let by_name = if others.can_read { exposed(by_name, Some(&file)) } else { by_name };
         Ok(Self { file, by_name, plugin_dirs, others_can_read: others.can_read, is_private: false })
     }
 
@@ -239,7 +240,10 @@ impl Connections {
         let text = format!("{:#}\n", Value::Object(all));
         let readers = if self.is_private { Readers::Owner } else { Readers::OwnerOfNew };
         replace(&self.file, text.as_bytes(), readers).map_err(|error| error.at(self.file.display()))?;
-        self.others_can_read &= !self.is_private;
+        if self.is_private && self.others_can_read {
+            self.by_name = exposed(std::mem::take(&mut self.by_name), None);
+            self.others_can_read = false;
+        }
         Ok(())
     }
 
@@ -270,6 +274,15 @@ impl Connections {
         let holder = format!("the connection `{name}`");
         Err(private::refuse_literal(&holder, keys, &self.file).with("connection", name))
     }
+}
+
+/// The entries as they are where others can read the file, or where they cannot.
+fn exposed(entries: BTreeMap<String, Entry>, file: Option<&Path>) -> BTreeMap<String, Entry> {
+    let of = |(name, entry)| match entry {
+        Entry::Usable(connection) => (name, Entry::Usable(connection.exposed_in(file.map(Path::to_owned)))),
+        broken => (name, broken),
+    };
+    entries.into_iter().map(of).collect()
 }
 
 /// A file that is missing stays one that is not found: then there are no connections yet.

@@ -253,11 +253,12 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type; as
-    /// [`schema`](Self::schema).
+    /// [`InvalidConnection`](ErrorKind::InvalidConnection) for a key that is unknown, missing, or of the wrong type, and for
+    /// a secret in a file that others can read; as [`schema`](Self::schema).
     pub fn check(&self, connection: &Connection) -> Result<()> {
         connection.check_references()?;
         let schema = self.schema()?;
+        connection.check_exposure(&schema)?;
         check_options(connection.options(), &schema, is_reference)?;
         home::check_paths(connection.options(), &schema)
     }

@@ -1,67 +1,69 @@
 //! Which of a connection's values are secret, as the plugin's schema tells.
 
+use f9_plugin_api::secrets::{REDACTED, Says, hide_in_url};
 use serde_json::{Map, Value};
 
 use crate::connection::is_reference;
 
-const REDACTED: &str = "[redacted]";
-
 /// The keys whose secret stands in the connection itself, instead of a reference to it.
 pub(crate) fn literal_secrets<'a>(options: &'a Map<String, Value>, schema: &Value) -> Vec<&'a str> {
-    let literal =
-        |(key, value): &(&String, &Value)| holds_literal_secret(value, &schema["properties"][key.as_str()]);
+    let says = Says::of(schema);
+    let literal = |(key, value): &(&String, &Value)| holds_literal_secret(value, &says.member(key));
     options.iter().filter(literal).map(|(key, _)| key.as_str()).collect()
 }
 
-/// The options fit to be shown: without secrets, values of keys that the schema does not know, and passwords in URLs.
+/// The options fit to be shown: without secrets, values of keys that the schema does not know, and what is secret in URLs.
 pub(crate) fn redact(options: &Map<String, Value>, schema: &Value) -> Map<String, Value> {
-    let shown =
-        |(key, value): (&String, &Value)| (key.clone(), redact_value(value, schema["properties"].get(key)));
-    options.iter().map(shown).collect()
-}
-
-fn holds_literal_secret(value: &Value, schema: &Value) -> bool {
-    if value.is_null() || is_reference(value) {
-        return false;
-    }
-    is_secret(schema)
-        || match value {
-            Value::Object(object) => !literal_secrets(object, schema).is_empty(),
-            Value::Array(items) => items.iter().any(|item| holds_literal_secret(item, &schema["items"])),
-            Value::String(text) => without_password(text).is_some(),
-            _ => false,
-        }
-}
-
-fn redact_value(value: &Value, schema: Option<&Value>) -> Value {
-    if value.is_null() || is_reference(value) {
-        return value.clone();
-    }
-    let Some(schema) = schema.filter(|schema| !is_secret(schema)) else {
-        return REDACTED.into();
-    };
-    match value {
-        Value::Object(object) => redact(object, schema).into(),
-        Value::Array(items) => items.iter().map(|item| redact_value(item, schema.get("items"))).collect(),
-        Value::String(text) => without_password(text).unwrap_or_else(|| text.clone()).into(),
-        other => other.clone(),
-    }
+    redact_members(options, &Says::of(schema))
 }
 
 /// Whether the schema marks a value as secret, itself or as one of its alternatives.
 pub(crate) fn is_secret(schema: &Value) -> bool {
-    let alternatives = ["anyOf", "oneOf", "allOf"].iter().filter_map(|key| schema[*key].as_array()).flatten();
-    schema["writeOnly"] == true || alternatives.into_iter().any(is_secret)
+    Says::of(schema).is_secret()
 }
 
-/// The URL with its password hidden, if it has one: `https://ann:secret@host/`.
-fn without_password(text: &str) -> Option<String> {
-    let (scheme, rest) = text.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    let (user_info, host) = authority.rsplit_once('@')?;
-    let (user, _) = user_info.split_once(':')?;
-    Some(format!("{scheme}://{user}:{REDACTED}@{host}{path}"))
+fn holds_literal_secret(value: &Value, says: &Says<'_>) -> bool {
+    if is_reference(value) {
+        return false;
+    }
+    match value {
+        Value::Null => false,
+        Value::Object(object) if says.is_secret() => !object.values().all(is_reference),
+        Value::Array(items) if says.is_secret() => !items.iter().all(is_reference),
+        _ if says.is_secret() => true,
+        Value::Object(object) => {
+            object.iter().any(|(key, value)| holds_literal_secret(value, &says.member(key)))
+        }
+        Value::Array(items) => {
+            let of_item = says.item();
+            items.iter().any(|item| holds_literal_secret(item, &of_item))
+        }
+        Value::String(text) => hide_in_url(text).is_some(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn redact_members(object: &Map<String, Value>, says: &Says<'_>) -> Map<String, Value> {
+    let shown = |(key, value): (&String, &Value)| (key.clone(), redact_value(value, &says.member(key)));
+    object.iter().map(shown).collect()
+}
+
+fn redact_value(value: &Value, says: &Says<'_>) -> Value {
+    if value.is_null() || is_reference(value) {
+        return value.clone();
+    }
+    if says.is_silent() || says.is_secret() {
+        return REDACTED.into();
+    }
+    match value {
+        Value::Object(object) => redact_members(object, says).into(),
+        Value::Array(items) => {
+            let of_item = says.item();
+            items.iter().map(|item| redact_value(item, &of_item)).collect()
+        }
+        Value::String(text) => hide_in_url(text).unwrap_or_else(|| text.clone()).into(),
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]
@@ -93,7 +95,7 @@ mod tests {
         assert_eq!(
             Value::Object(redact(&options, &schema())),
             json!({
-                "url": "https://ann:[redacted]@example.com/x@y", "password": REDACTED, "token": REDACTED,
+                "url": "https://[redacted]:[redacted]@example.com/x@y", "password": REDACTED, "token": REDACTED,
                 "proxy": {"user": "ann", "key": REDACTED}, "keys": [REDACTED], "pasword": REDACTED,
             })
         );

@@ -8,10 +8,15 @@ use std::{
 };
 
 use f9_plugin_abi::{
-    AbiBuffer, AbiFileInfo, AbiReader, AbiResult, Guarded, RResult, RSlice, RSliceMut, RStr, guard,
+    AbiBuffer, AbiError, AbiErrorKind, AbiFileInfo, AbiReader, AbiResult, Guarded, RResult, RSlice,
+    RSliceMut, RStr, RString, guard,
 };
 
-use crate::{BackendPath, Error, FileInfo, Result, wire};
+use crate::{
+    BackendPath, Error, FileInfo, Result,
+    secrets::{Words, hide},
+    wire,
+};
 
 /// The platform that this is built for, as a target triple: what a manifest names too.
 pub const TARGET: &str = env!("F9_TARGET");
@@ -23,6 +28,21 @@ pub fn to_abi<T, W: From<T>>(result: Result<T>) -> AbiResult<W> {
         Ok(value) => RResult::ROk(value.into()),
         Err(error) => RResult::RErr(error.into()),
     }
+}
+
+/// Runs an entry so that no panic leaves it, nor a secret with the text of one.
+#[inline]
+pub(crate) fn guarded<T>(entry: &'static str, body: impl FnOnce() -> AbiResult<T>) -> AbiResult<T> {
+    match guard(entry, body) {
+        RResult::RErr(error) if error.kind == AbiErrorKind::PANICKED => RResult::RErr(without_secrets(error)),
+        answer => answer,
+    }
+}
+
+#[cold]
+fn without_secrets(mut error: AbiError) -> AbiError {
+    error.message = RString::from(&*hide(error.message.as_str(), Words::Hidden));
+    error
 }
 
 /// Turns a result of the boundary into one of the contract.
@@ -75,7 +95,7 @@ impl<R> fmt::Debug for ReadObject<R> {
 
 impl<R: Read + Send> AbiReader for ReadObject<R> {
     fn read(&mut self, mut buffer: RSliceMut<'_, u8>) -> AbiResult<usize> {
-        guard("read of a stream", || {
+        guarded("read of a stream", || {
             let reader = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
             loop {
                 match reader.read(buffer.as_mut_slice()) {

@@ -20,9 +20,16 @@ pub fn options_schema<O: JsonSchema>() -> Value {
 /// unknown (with the nearest known one), missing, or of the wrong type. No value is quoted but for numbers, booleans and
 /// wrong choices of keys that are not secret.
 pub fn parse_options<O: DeserializeOwned + JsonSchema>(options: Map<String, Value>) -> Result<O> {
-    let schema = options_schema::<O>();
+    parse_options_by(options, &options_schema::<O>())
+}
+
+/// The same with the schema at hand.
+pub(crate) fn parse_options_by<O: DeserializeOwned>(
+    options: Map<String, Value>,
+    schema: &Value,
+) -> Result<O> {
     let known = schema["properties"].as_object();
-    check_keys(&options, known, &schema)?;
+    check_keys(&options, known, schema)?;
     let given = Value::Object(options);
     serde_path_to_error::deserialize(&given).map_err(|error| {
         let path = error.path().to_string();

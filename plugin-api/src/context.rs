@@ -7,7 +7,10 @@ use std::{
 
 use f9_plugin_abi::{AbiHostBox, AbiProgress, ROption, RStr, log_level};
 
-use crate::{Error, ErrorKind, Result};
+use crate::{
+    Error, ErrorKind, Result,
+    secrets::{Words, hide},
+};
 
 /// The host as a backend sees it: progress and cancellation. Cheap to clone; works from any thread.
 ///
@@ -35,7 +38,8 @@ impl Context {
     /// Hosts may show every call, so a few per second are enough.
     pub fn progress(&self, operation: &str, unit: &str, done: u64, total: Option<u64>) {
         if let Some(host) = &self.host {
-            let (operation, unit) = (RStr::from_str(operation), RStr::from_str(unit));
+            let (operation, unit) = (hide(operation, Words::Hidden), hide(unit, Words::Hidden));
+            let (operation, unit) = (RStr::from_str(&operation), RStr::from_str(&unit));
             host.progress(AbiProgress { operation, unit, done, total: ROption::from(total) });
         }
     }
@@ -111,7 +115,8 @@ impl log::Log for HostLogger {
             log::Level::Trace => log_level::TRACE,
         };
         let message = record.args().to_string();
-        self.0.log(level, RStr::from_str(record.target()), RStr::from_str(&message));
+        let (target, message) = (hide(record.target(), Words::Shown), hide(&message, Words::Hidden));
+        self.0.log(level, RStr::from_str(&target), RStr::from_str(&message));
     }
 
     fn flush(&self) {}

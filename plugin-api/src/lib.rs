@@ -89,6 +89,8 @@
 //!   [`Secret`] is hidden everywhere.
 //! - **Paths** come parsed ([`BackendPath`]): there is no `..` to look for.
 //! - **Errors** need not name the path: one that names none gets the path that the operation was called with.
+//! - **Secrets** of the connection appear in no error, log record or progress that leaves your library, whoever said them and
+//!   however they are encoded ([`secrets`]).
 //! - **Panics** in any of your methods, your streams or your `Drop` become an error of the call, not the end of the host.
 //! - **Logging** with the `log` crate arrives in the host's logger; [`Context`] has progress and cancellation.
 //! - **Versions**: a plugin works with every host of the same major version of the boundary, older or newer, whatever
@@ -126,6 +128,7 @@ mod options;
 mod path;
 mod plugin;
 mod secret;
+pub mod secrets;
 mod shim;
 mod sync;
 mod wire;

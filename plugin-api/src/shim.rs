@@ -1,38 +1,46 @@
 //! The author's backend as an object of the boundary: every entry guarded, every argument parsed.
 
-use std::sync::Arc;
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 use f9_plugin_abi::{
     AbiBackend, AbiBackendBox, AbiBuffer_TO, AbiBufferBox, AbiConflict, AbiEntries, AbiEntries_TO,
     AbiEntriesBox, AbiError, AbiFileInfo, AbiHostBox, AbiOptions, AbiRange, AbiReader_TO, AbiReaderBox,
     AbiReaderMut, AbiResult, AbiSearch, AbiSearch_TO, AbiSearchBox, AbiSearchHit, AbiSync, AbiSync_TO,
     AbiSyncBox, AbiSyncReport, AbiWriter, AbiWriter_TO, AbiWriterBox, Guarded, ROption, RResult, RSlice,
-    RStr, RString, RVec, TD_Opaque, guard, guard_drop,
+    RStr, RString, RVec, TD_Opaque, guard_drop,
 };
 use serde_json::Value;
 
 use crate::{
-    BackendPath, Bytes, Content, Context, Entries, Error, ErrorKind, FileBackend, FileWriter, Plugin, Result,
-    SearchBackend, SyncFileBackend,
-    boundary::{BytesObject, ObjectRead, ReadObject, to_abi},
-    parse_options,
+    BackendPath, Bytes, Content, Context, Entries, Error, ErrorKind, FileBackend, FileWriter, Plugin, Reader,
+    Result, SearchBackend, SyncFileBackend,
+    boundary::{BytesObject, ObjectRead, ReadObject, guarded, to_abi},
+    config::{options_schema, parse_options_by},
+    secrets::{Lease, hide_in_answer},
 };
 
 /// Opens a backend of `P` as the host asked.
 pub(crate) fn open<P: Plugin>(options: RStr<'_>, host: AbiHostBox) -> AbiResult<AbiBackendBox> {
+    let mut lease = Arc::default(); // outlives the error of an opening that fails
     entry("open", || {
-        let options = match json(&options)? {
-            Value::Object(options) => parse_options(options)?,
+        let (options, schema) = (json(&options)?, options_schema::<P::Options>());
+        lease = Arc::new(Lease::of(&options, &schema));
+        let options = match options {
+            Value::Object(options) => parse_options_by(options, &schema)?,
             _ => return Err(Error::new(ErrorKind::InvalidConnection, "the options are not a JSON object")),
         };
         let backend = Arc::new(P::open(options, Context::new(host))?);
-        Ok(f9_plugin_abi::AbiBackend_TO::from_value(BackendObject(Guarded::new(backend)), TD_Opaque))
+        let object = BackendObject(Guarded::new(backend), Arc::clone(&lease));
+        Ok(f9_plugin_abi::AbiBackend_TO::from_value(object, TD_Opaque))
     })
 }
 
 /// Runs an entry of the contract behind the guard.
 pub(crate) fn entry<T, W: From<T>>(name: &'static str, body: impl FnOnce() -> Result<T>) -> AbiResult<W> {
-    guard(name, || to_abi(body()))
+    guarded(name, || to_abi(body()))
 }
 
 fn json(text: &RStr<'_>) -> Result<Value> {
@@ -51,7 +59,8 @@ fn buffer(bytes: Bytes) -> AbiBufferBox {
     AbiBuffer_TO::from_value(BytesObject(bytes), TD_Opaque)
 }
 
-struct BackendObject<T>(Guarded<Arc<T>>);
+/// The backend, and its secrets for as long as it is there.
+struct BackendObject<T>(Guarded<Arc<T>>, Arc<Lease>);
 
 impl<T: FileBackend + 'static> BackendObject<T> {
     /// Runs an operation about the entry at `path`, which any error then names.
@@ -153,21 +162,24 @@ impl<T: FileBackend + 'static> AbiBackend for BackendObject<T> {
     fn list(&self, path: RStr<'_>, options: AbiOptions<'_>) -> AbiResult<AbiEntriesBox> {
         self.at_or_root("list", &path, |backend, path| {
             let entries = backend.list(path, options.try_into()?)?;
-            Ok(AbiEntries_TO::from_value(EntriesObject(Guarded::new(entries)), TD_Opaque))
+            Ok(AbiEntries_TO::from_value(
+                EntriesObject(Guarded::new(entries), Arc::clone(&self.1)),
+                TD_Opaque,
+            ))
         })
     }
 
     fn open_read(&self, path: RStr<'_>, range: AbiRange) -> AbiResult<AbiReaderBox> {
         self.at("open_read", &path, |backend, path| {
             let reader = backend.open_read(path, range.into())?;
-            Ok(AbiReader_TO::from_value(ReadObject::new(reader), TD_Opaque))
+            Ok(AbiReader_TO::from_value(ReadObject::new(Leased(reader, Arc::clone(&self.1))), TD_Opaque))
         })
     }
 
     fn open_write(&self, path: RStr<'_>, options: AbiOptions<'_>) -> AbiResult<AbiWriterBox> {
         self.at("open_write", &path, |backend, path| {
             let writer = backend.open_write(path, options.try_into()?)?;
-            Ok(AbiWriter_TO::from_value(WriterObject(Guarded::new(writer)), TD_Opaque))
+            Ok(AbiWriter_TO::from_value(WriterObject(Guarded::new(writer), Arc::clone(&self.1)), TD_Opaque))
         })
     }
 
@@ -185,25 +197,36 @@ impl<T: FileBackend + 'static> AbiBackend for BackendObject<T> {
 
     fn command(&self, name: RStr<'_>, arguments: RStr<'_>) -> AbiResult<RString> {
         entry("command", || {
-            let answer = self.0.command(name.as_str(), &json(&arguments)?)?;
+            let mut answer = self.0.command(name.as_str(), &json(&arguments)?)?;
+            hide_in_answer(&mut answer);
             Ok(answer.to_string())
         })
     }
 
     fn search(&self) -> ROption<AbiSearchBox> {
         let offered = guard_drop(|| self.0.as_search().is_some()).unwrap_or_default();
-        let object = || AbiSearch_TO::from_value(SearchObject(Guarded::new(Arc::clone(&self.0))), TD_Opaque);
+        let object = || {
+            AbiSearch_TO::from_value(
+                SearchObject(Guarded::new(Arc::clone(&self.0)), Arc::clone(&self.1)),
+                TD_Opaque,
+            )
+        };
         offered.then(object).into()
     }
 
     fn sync(&self) -> ROption<AbiSyncBox> {
         let offered = guard_drop(|| self.0.as_sync().is_some()).unwrap_or_default();
-        let object = || AbiSync_TO::from_value(SyncObject(Guarded::new(Arc::clone(&self.0))), TD_Opaque);
+        let object = || {
+            AbiSync_TO::from_value(
+                SyncObject(Guarded::new(Arc::clone(&self.0)), Arc::clone(&self.1)),
+                TD_Opaque,
+            )
+        };
         offered.then(object).into()
     }
 }
 
-struct SearchObject<T>(Guarded<Arc<T>>);
+struct SearchObject<T>(Guarded<Arc<T>>, #[allow(dead_code, reason = "held")] Arc<Lease>);
 
 impl<T: FileBackend> AbiSearch for SearchObject<T> {
     fn search(&self, query: RStr<'_>, limit: u32, filters: RStr<'_>) -> AbiResult<RVec<AbiSearchHit>> {
@@ -216,7 +239,7 @@ impl<T: FileBackend> AbiSearch for SearchObject<T> {
     }
 }
 
-struct SyncObject<T>(Guarded<Arc<T>>);
+struct SyncObject<T>(Guarded<Arc<T>>, #[allow(dead_code, reason = "held")] Arc<Lease>);
 
 impl<T: FileBackend> SyncObject<T> {
     fn entry<R, W: From<R>>(
@@ -284,7 +307,16 @@ impl<T: FileBackend> AbiSync for SyncObject<T> {
     }
 }
 
-struct WriterObject(Guarded<Box<dyn FileWriter>>);
+/// A reader of a backend, and the backend's secrets.
+struct Leased(Reader, #[allow(dead_code, reason = "held")] Arc<Lease>);
+
+impl Read for Leased {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+struct WriterObject(Guarded<Box<dyn FileWriter>>, #[allow(dead_code, reason = "held")] Arc<Lease>);
 
 impl AbiWriter for WriterObject {
     fn write(&mut self, bytes: RSlice<'_, u8>) -> AbiResult<usize> {
@@ -299,11 +331,11 @@ impl AbiWriter for WriterObject {
 /// Room for so many entries is made at once.
 const USUAL_BATCH: usize = 256;
 
-struct EntriesObject(Guarded<Entries>);
+struct EntriesObject(Guarded<Entries>, #[allow(dead_code, reason = "held")] Arc<Lease>);
 
 impl AbiEntries for EntriesObject {
     fn next_batch(&mut self, max: usize) -> AbiResult<RVec<RResult<AbiFileInfo, AbiError>>> {
-        guard("next of a listing", || {
+        guarded("next of a listing", || {
             let mut batch = RVec::with_capacity(max.min(USUAL_BATCH));
             self.0.by_ref().take(max).for_each(|entry| batch.push(to_abi(entry)));
             RResult::ROk(batch)

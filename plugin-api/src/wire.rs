@@ -11,19 +11,21 @@ use crate::{
     BackendPath, ByteRange, Conflict, ConflictSide, CopyOptions, CreateOptions, DeleteOptions, Error,
     ErrorKind, FileInfo, FileKind, ListOptions, Result, SearchHit, SyncReport, UpdateMode,
     boundary::text_from_abi,
+    secrets::{Words, hide},
 };
 
 impl From<Error> for AbiError {
     #[cold]
     fn from(error: Error) -> Self {
-        let context = error.context().map(|(name, value)| pair(name, value)).collect();
+        let shown = |text: &str| RString::from(&*hide(text, Words::Hidden));
+        let context = error.context().map(|(name, value)| AbiPair { name: shown(name), value: shown(value) });
         Self {
             kind: AbiErrorKind(error.kind().code()),
-            message: error.message().into(),
-            path: error.path().map(RString::from).into(),
-            hint: error.advice().map(RString::from).into(),
-            context,
-            causes: error.causes().map(RString::from).collect(),
+            message: shown(error.message()),
+            path: error.path().map(|path| RString::from(&*hide(path, Words::Shown))).into(),
+            hint: error.advice().map(shown).into(),
+            context: context.collect(),
+            causes: error.causes().map(|cause| shown(&cause)).collect(),
         }
     }
 }

@@ -134,7 +134,7 @@ fn what_is_shown_holds_no_secret() {
     let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(
         shown,
-        json!({"backend": "keeper", "key": "[redacted]", "url": "https://ann:[redacted]@x/", "hint": "[redacted]"})
+        json!({"backend": "keeper", "key": "[redacted]", "url": "https://[redacted]:[redacted]@x/", "hint": "[redacted]"})
     );
     // Without the plugin nobody knows what is secret.
     let output = shell.run(["connections", "show", "kept"]);

@@ -192,7 +192,11 @@ fn add(args: &Add, session: &Session<'_>, output: &mut Output) -> Result<()> {
         Some(connection) => connection,
         None => ask(args, session)?,
     };
-    if !args.no_check {
+    if args.no_check {
+        // Without its plugin only what a URL carries is known to be secret.
+        let schema = session.plugin_of(&connection).and_then(|plugin| plugin.schema()).unwrap_or_default();
+        connection.check_exposure(&schema)?;
+    } else {
         check_options(&connection, session)?;
     }
     let schema = session.plugin_of(&connection).and_then(|plugin| plugin.schema());

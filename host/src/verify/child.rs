@@ -71,7 +71,7 @@ pub fn serve(arguments: impl IntoIterator<Item = OsString>) -> Result<()> {
     let schema = plugin.schema().unwrap_or_default();
     for line in requests {
         let request: Request = serde_json::from_str(&line).map_err(|_| usage())?;
-        let connection = Connection::try_from(request.connection)?;
+        let connection = Connection::try_from(request.connection)?.exposed_in(request.exposed_in);
         secrets.learn(&connection, &schema);
         let opened = Opened::new(&plugin, &connection);
         let (outcome, seen) = check(&opened, &request.check, request.regardless);

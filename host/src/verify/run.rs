@@ -226,7 +226,8 @@ impl<'a, F: FnMut(&Check)> Run<'a, F> {
         let Some(process) = &mut self.process else {
             return Ok(answered(Outcome::Skipped, "there is no process"));
         };
-        process.send(&Request { check: name.to_owned(), connection, regardless })?;
+        let exposed_in = self.verifier.connection.exposing_file().map(PathBuf::from);
+        process.send(&Request { check: name.to_owned(), connection, exposed_in, regardless })?;
         match process.answer::<Answer>(timeout, &self.verifier.cancel)? {
             Ok(answer) => {
                 self.notice_print(name)?;

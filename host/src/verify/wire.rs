@@ -1,5 +1,7 @@
 //! What the verifying process and the one with the plugin say to each other: JSON, one object a line.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +24,8 @@ pub(super) struct Request {
     pub(super) check: String,
     /// To be opened for it.
     pub(super) connection: Value,
+    /// The file that it was read from, if others can read it too.
+    pub(super) exposed_in: Option<PathBuf>,
     /// Whether to run a case of the suite whatever the backend declares.
     pub(super) regardless: bool,
 }

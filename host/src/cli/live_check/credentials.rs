@@ -3,8 +3,8 @@
 use std::env;
 
 use f9_host::{
-    Error, ErrorKind, Result,
-    serde_json::{Map, Value, json},
+    Connection, Error, ErrorKind, Result,
+    serde_json::{Value, json},
 };
 
 use crate::cli::{prompt::Prompt, session::Session};
@@ -12,10 +12,10 @@ use crate::cli::{prompt::Prompt, session::Session};
 const KEY: &str = "OPENAI_API_KEY";
 const STORE: &str = "OPENAI_STORAGE_VAULT_ID";
 
-/// The options of the connection to the store: those of `-c`, or from the environment and questions.
-pub(super) fn connection(base_url: Option<&str>, session: &Session<'_>) -> Result<Map<String, Value>> {
-    let mut options = match session.given_connection()? {
-        Some(given) if given.backend().as_str() == "openai" => given.options().clone(),
+/// The connection to the store: that of `-c`, or from the environment and questions.
+pub(super) fn connection(base_url: Option<&str>, session: &Session<'_>) -> Result<Connection> {
+    let connection = match session.given_connection()? {
+        Some(given) if given.backend().as_str() == "openai" => given,
         Some(given) => {
             let message =
                 format!("expected a connection to an `openai` backend, found `{}`", given.backend());
@@ -23,12 +23,13 @@ pub(super) fn connection(base_url: Option<&str>, session: &Session<'_>) -> Resul
         }
         None => ask(session)?,
     };
-    options.insert("backend".to_owned(), "openai".into());
-    options.extend(base_url.map(|url| ("base_url".to_owned(), url.into())));
-    Ok(options)
+    Ok(match base_url {
+        Some(url) => connection.with_option("base_url", url),
+        None => connection,
+    })
 }
 
-fn ask(session: &Session<'_>) -> Result<Map<String, Value>> {
+fn ask(session: &Session<'_>) -> Result<Connection> {
     let mut prompt = Prompt::new(session.cancel());
     // A reference, so that the key itself is in nothing that could be shown.
     let key = match is_set(KEY) {
@@ -39,7 +40,7 @@ fn ask(session: &Session<'_>) -> Result<Map<String, Value>> {
         true => json!({"$env": STORE}),
         false => answered(STORE, prompt.ask("vector store (vs_…)"))?,
     };
-    Ok(Map::from_iter([("api_key".to_owned(), key), ("vector_store_id".to_owned(), store)]))
+    json!({"backend": "openai", "api_key": key, "vector_store_id": store}).try_into()
 }
 
 fn is_set(variable: &str) -> bool {

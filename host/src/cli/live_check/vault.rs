@@ -14,9 +14,9 @@ use std::{
 };
 
 use f9_host::{
-    Backend, BackendPath, CancelToken, ChecksumAlgorithm, Error, ErrorKind, FileBackend, FileInfo, Host,
-    MirrorEvent, MirrorOptions, Result, Tree, mirror,
-    serde_json::{Map, Value, json},
+    Backend, BackendPath, CancelToken, ChecksumAlgorithm, Connection, Error, ErrorKind, FileBackend,
+    FileInfo, Host, MirrorEvent, MirrorOptions, Result, Tree, mirror,
+    serde_json::{Value, json},
 };
 
 use crate::cli::{progress::Progress, sizes::human};
@@ -35,7 +35,7 @@ const SWEEPS: usize = 10;
 
 /// A store, and the directory in it.
 pub(super) struct Vault {
-    options: Map<String, Value>,
+    connection: Connection,
     directory: String,
     jobs: NonZeroUsize,
     cancel: CancelToken,
@@ -44,13 +44,13 @@ pub(super) struct Vault {
 
 impl Vault {
     pub(super) fn new(
-        options: Map<String, Value>,
+        connection: Connection,
         jobs: NonZeroUsize,
         cancel: CancelToken,
         progress: Progress,
     ) -> Self {
         let directory = format!("{PREFIX}{:016x}", RandomState::new().hash_one(0));
-        Self { options, directory, jobs, cancel, progress }
+        Self { connection, directory, jobs, cancel, progress }
     }
 
     /// The name of the directory.
@@ -139,7 +139,7 @@ impl Vault {
             let checksum = source.checksum(info.path.as_str(), ChecksumAlgorithm::Sha256)?;
             expected.insert(self.stored(&info.path)?, checksum);
         }
-        let other = self.open_with(host, json!({"cache_ttl": 0}))?;
+        let other = self.open_caching(host, 0)?;
         let start = Instant::now();
         loop {
             let listed = match other.list_recursive(self.directory.as_str()) {
@@ -238,7 +238,7 @@ impl Vault {
 
     /// Takes everything away that the check has stored, complete or not.
     pub(super) fn clean(&self, host: &Host) -> Result<String> {
-        let store = self.open_with(host, json!({"cache_ttl": 0}))?;
+        let store = self.open_caching(host, 0)?;
         let arguments = json!({"min_age": 0, "directory": self.directory});
         let mut swept = 0;
         for round in 0..SWEEPS {
@@ -279,13 +279,11 @@ impl Vault {
 
     /// A connection of its own, which has nothing but the store to go by.
     fn open(&self, host: &Host) -> Result<Backend> {
-        self.open_with(host, json!({"cache_ttl": 3600}))
+        self.open_caching(host, 3600)
     }
 
-    fn open_with(&self, host: &Host, more: Value) -> Result<Backend> {
-        let mut options = self.options.clone();
-        options.extend(more.as_object().cloned().unwrap_or_default());
-        host.open(Value::Object(options))
+    fn open_caching(&self, host: &Host, seconds: u32) -> Result<Backend> {
+        host.open(self.connection.clone().with_option("cache_ttl", seconds))
     }
 
     fn path(&self, below: &str) -> Result<BackendPath> {
