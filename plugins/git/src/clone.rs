@@ -160,7 +160,13 @@ fn fetch_into(directory: &Path, settings: &Settings, context: &Context) -> Resul
             repository.reference(&tracking, tip.id, true, "f9: cloned").context("note the remote's state")?;
         }
         if tip.branch != branch {
-            new_branch::warn(&*transport, &repository, settings, context, "is published by the next push");
+            new_branch::warn(
+                &*transport,
+                &repository,
+                settings,
+                context,
+                "is made there when something is pushed",
+            );
         }
     }
     let mut config = repository.config().context("configure the clone")?;

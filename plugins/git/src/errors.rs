@@ -28,6 +28,13 @@ impl<T> Context<T> for rustix::io::Result<T> {
 }
 
 pub(crate) fn from_git(what: &str, error: git2::Error) -> Error {
+    // libgit2 was told by the system why, and forgot it: the system still knows.
+    if matches!(error.message(), "" | "no error") {
+        let last = std::io::Error::last_os_error();
+        if last.raw_os_error().is_some_and(|code| code != 0) {
+            return from_io(what, last);
+        }
+    }
     let message = format!("cannot {what}: {}", clean(error.message()));
     let kind = kind_of(&error);
     let answer = Error::new(kind, message);

@@ -14,6 +14,7 @@ use ring::hmac;
 pub(crate) struct KnownHosts {
     file: PathBuf,
     lines: Vec<Line>,
+    authorities: Vec<(usize, String)>,
 }
 
 #[derive(Debug)]
@@ -50,7 +51,15 @@ impl KnownHosts {
                 .hint("name a file with the server's host key, as ~/.ssh/known_hosts has it")
                 .caused_by(error)
         })?;
-        Ok(Self { file: file.to_owned(), lines: parse(&String::from_utf8_lossy(&content)) })
+        let content = String::from_utf8_lossy(&content);
+        Ok(Self { file: file.to_owned(), lines: parse(&content), authorities: authorities(&content) })
+    }
+
+    /// The line that names a certificate authority for a host. f9 takes no certificates; whoever has such a line should know.
+    pub(crate) fn authority(&self, host: &str, port: u16) -> Option<usize> {
+        let names = names(host, port);
+        let is_about = |hosts: &str| names.iter().any(|name| matches_host(hosts, name));
+        self.authorities.iter().find(|(_, hosts)| is_about(hosts)).map(|(line, _)| *line)
     }
 
     pub(crate) fn file(&self) -> &Path {
@@ -126,6 +135,15 @@ fn parse(text: &str) -> Vec<Line> {
     lines.filter_map(|(index, line)| parse_line(index + 1, line)).collect()
 }
 
+/// The lines that name certificate authorities, with the hosts that these are for.
+fn authorities(text: &str) -> Vec<(usize, String)> {
+    let hosts = |line: &str| {
+        let mut words = line.split_ascii_whitespace();
+        (words.next()? == "@cert-authority").then(|| words.next().map(str::to_owned))?
+    };
+    text.lines().enumerate().filter_map(|(index, line)| Some((index + 1, hosts(line)?))).collect()
+}
+
 fn parse_line(number: usize, line: &str) -> Option<Line> {
     let mut words = line.split_ascii_whitespace();
     let mut hosts = words.next().filter(|word| !word.starts_with('#'))?;
@@ -197,7 +215,7 @@ mod tests {
     }
 
     fn known(text: &str) -> KnownHosts {
-        KnownHosts { file: "known_hosts".into(), lines: parse(text) }
+        KnownHosts { file: "known_hosts".into(), lines: parse(text), authorities: authorities(text) }
     }
 
     const ED: &str = "ssh-ed25519";
@@ -252,5 +270,12 @@ mod tests {
         assert_eq!(known.check("heast", 22, &key(ED, 2)), Verdict::Unknown);
         assert_eq!(known.check("anything", 22, &key(ED, 3)), Verdict::Unknown);
         assert!(!matches_pattern("*a".repeat(40).as_bytes(), "a".repeat(30).as_bytes()));
+    }
+
+    #[test]
+    fn a_certificate_authority_for_a_host_is_told_of() {
+        let known = known("# comment\n@cert-authority *.example.com ssh-ed25519 AAAA\n");
+        assert_eq!(known.authority("git.example.com", 22), Some(2));
+        assert_eq!(known.authority("git.example.org", 22), None);
     }
 }

@@ -18,7 +18,7 @@
 //! | `path` | string | required | The working tree. If there is none, the remote is cloned there: the path must be free or an empty directory. |
 //! | `branch` | string | `"main"` | The branch that is kept in step. If the remote lacks it, it starts at the remote's default branch. |
 //! | `author_name`, `author_email` | string | `"f9"`, `"f9@localhost"` | Whom the commits are by. |
-//! | `username`, `password` | string | none | For HTTP(S); a token is a password. |
+//! | `username`, `password` | string | none | For HTTP(S), where a token is a password; the user also for SSH. |
 //! | `ssh_key_path`, `ssh_key_passphrase` | string | none | The private key for SSH. |
 //! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
 //! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
@@ -65,6 +65,10 @@
 //!
 //! A clone of a remote that is a path takes its packs as they are, if most of their objects are wanted. Where `.gitattributes`
 //! asks for other line ends or `ident` anywhere, a first checkout takes longer.
+//!
+//! Redirects are not followed, so that a password goes to no other address than the connection's: name the final one. A
+//! server that is silent, or talks without sending anything of what was asked for, is given up after `timeout`; one that
+//! tells of its progress meanwhile after five times that.
 //!
 //! The connection to the remote is kept for the next call: an SSH session for a minute, with its host key checked and its
 //! login made by the same options; HTTP by keep-alive. A pull that finds nothing new is one request.

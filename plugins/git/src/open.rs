@@ -98,6 +98,9 @@ impl Repo {
                 // What it was may hold a password.
                 let was =
                     std::str::from_utf8(remote.url_bytes()).ok().and_then(|url| RemoteUrl::parse(url).ok());
+                if was.as_ref().is_some_and(|(was, _)| was.as_str() == url) {
+                    return Ok(()); // the same in other words, such as `file://`
+                }
                 let was = was.map_or_else(|| "another address".to_owned(), |(was, _)| was.to_string());
                 log::warn!("`origin` was {was}, and is now {url}, as the connection says");
                 self.git.remote_set_url("origin", url).context("set the remote's address")?;

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[serde(default = "default_author_email")]
     #[schemars(default = "default_author_email")]
     pub(crate) author_email: String,
-    /// The user at the remote. With `password` for HTTP(S), with `ssh_key_path` for SSH.
+    /// The user at the remote: with `password` for HTTP(S), with `ssh_key_path` for SSH.
     pub(crate) username: Option<String>,
     /// The password or access token for HTTP(S).
     pub(crate) password: Option<Secret>,
@@ -96,6 +96,14 @@ impl Settings {
         let (remote, in_url) = RemoteUrl::parse(&options.remote_url)?;
         if options.timeout == 0 {
             return Err(invalid("timeout", "0 seconds is no time at all", "allow at least 1"));
+        }
+        if let Some(name) = options.branch.strip_prefix("refs/heads/") {
+            let advice = format!("write \"{name}\"");
+            return Err(invalid(
+                "branch",
+                "this is the full name of a reference, not that of a branch",
+                &advice,
+            ));
         }
         let is_branch = git2::Reference::is_valid_name(&format!("refs/heads/{}", options.branch));
         // git itself takes no such names for branches.

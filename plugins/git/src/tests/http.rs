@@ -304,3 +304,55 @@ fn the_password_is_in_nothing_that_is_stored() {
     // Plain, and as the header has it.
     assert!(!contains(&web.site.path("one"), &["CANARY", "dXNlcjpwQHNz"]));
 }
+
+/// A server that lists one branch, and then answers with `words` for ever; the error of cloning from it, and how long that
+/// took.
+fn clone_from_babbler(words: &'static [u8], timeout: u64) -> (Error, std::time::Duration) {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let (mut request, mut piece) = (String::new(), [0; 4096]);
+            while !request.contains("\r\n\r\n") {
+                let Ok(read @ 1..) = stream.read(&mut piece) else { break };
+                request.push_str(&String::from_utf8_lossy(&piece[..read]));
+            }
+            let kind = if request.starts_with("GET") { "advertisement" } else { "result" };
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/x-git-upload-pack-{kind}\r\nConnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            if kind == "advertisement" {
+                let line = format!("{} refs/heads/main\0side-band-64k ofs-delta\n", "1".repeat(40));
+                let list = format!("001e# service=git-upload-pack\n0000{:04x}{line}0000", line.len() + 4);
+                stream.write_all(list.as_bytes()).unwrap();
+            } else {
+                while stream.write_all(words).is_ok() {
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                }
+            }
+        }
+    });
+    let site = Site::empty();
+    let mut options = site.options("clone");
+    options["remote_url"] = format!("http://127.0.0.1:{port}/x.git").into();
+    options["timeout"] = timeout.into();
+    let start = std::time::Instant::now();
+    (open(options).err().unwrap(), start.elapsed())
+}
+
+#[test]
+fn a_server_that_babbles_is_given_up() {
+    let cases: [(&str, &[u8], u64); 3] = [
+        ("acknowledging nothing for ever", b"0008NAK\n", 2),
+        ("telling of progress for ever", b"0008NAK\n0010\x02Counting..\r0010\x02Counting..\r", 1),
+        ("keeping alive for ever", b"0008NAK\n0005\x020005\x02", 1),
+    ];
+    for (what, words, timeout) in cases {
+        let (error, took) = clone_from_babbler(words, timeout);
+        let limit = std::time::Duration::from_secs(timeout * 5 + 5);
+        assert!(took < limit, "{what}: {took:?}, {error:?}");
+        assert_eq!(error.kind(), ErrorKind::Timeout, "{what}: {error:?}");
+    }
+}

@@ -340,3 +340,44 @@ fn many_that_open_the_same_path_at_once_share_one_clone() {
     assert_eq!(git(&site.path("clone"), &["status", "--porcelain"]), "");
     site.check(&["clone"]);
 }
+
+#[test]
+fn a_remote_of_another_format_is_told_by_what_it_is() {
+    let site = Site::empty();
+    for (name, format) in
+        [("sha256.git", "--object-format=sha256"), ("reftable.git", "--ref-format=reftable")]
+    {
+        let made =
+            git_command(site.dir.path(), &["init", "--quiet", "--bare", format, name]).output().unwrap();
+        if !made.status.success() {
+            println!("skipped: this git makes no repository with {format}");
+            continue;
+        }
+        let mut options = site.options("clone");
+        options["remote_url"] = site.path(name).to_str().unwrap().into();
+        let error = open(options).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error:?}");
+        assert!(error.message().contains(format.rsplit('=').next().unwrap()), "{error:?}");
+    }
+}
+
+#[test]
+fn a_reference_in_place_of_a_branch_is_refused_with_what_to_write() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let mut options = site.options("clone");
+    options["branch"] = "refs/heads/main".into();
+    let error = open(options).err().unwrap();
+    assert_eq!((error.kind(), error.advice()), (ErrorKind::InvalidConnection, Some("write \"main\"")));
+    assert!(!site.path("clone").exists());
+}
+
+#[test]
+fn an_address_in_other_words_is_the_same() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let clone = site.path("clone");
+    drop(site.open("clone"));
+    let url = format!("file://{}", site.remote().display());
+    git(&clone, &["remote", "set-url", "origin", &url]);
+    drop(site.open("clone"));
+    assert_eq!(git(&clone, &["remote", "get-url", "origin"]).trim(), url, "left as it was written");
+}

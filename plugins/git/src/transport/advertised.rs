@@ -29,6 +29,11 @@ impl Advertised {
         Self { ends, ..Self::default() }
     }
 
+    /// Whether the list has not come to its end.
+    pub(super) const fn is_open(&self) -> bool {
+        self.ends > 0
+    }
+
     /// Reads on, from `source`.
     pub(super) fn read(
         &mut self,

@@ -190,11 +190,13 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let signs = self.failed.clone();
         let read = self.answer().and_then(|answer| {
             let Answer { reader, pace, advertised } = answer;
+            let list = advertised.is_open();
             advertised.read(buffer, |buffer| {
                 let read = reader.read(buffer)?;
-                pace.note(read)?;
+                pace.note(read, list, &signs)?;
                 Ok(read)
             })
         });

@@ -124,5 +124,8 @@ fn remote_refused(status: &str, words: &str) -> Error {
         message.push_str(&format!(": {words}"));
     }
     Error::new(ErrorKind::RemoteRefused, message)
-        .hint("the commit is kept here; push again when it is allowed")
+        .hint(
+            "the commit is kept here; push again when it is allowed. `git reset --soft HEAD~1` in the clone takes it back \
+             and keeps the files, so that what the remote does not want can be left out of the next",
+        )
 }

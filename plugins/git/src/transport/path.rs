@@ -34,6 +34,13 @@ impl PathTransport {
     }
 
     fn open(&self) -> Result<Repository> {
+        if let Some((setting, value)) = unsupported_format(&self.0) {
+            let message =
+                format!("the remote is a repository of a format that is not supported: {setting} is {value}");
+            return Err(Error::new(ErrorKind::Unsupported, message)
+                .with("remote", self.0.display())
+                .hint("f9 works with repositories of SHA-1 objects whose branches are files, as `git init --bare` makes them"));
+        }
         let nothing_above: [&Path; 0] = [];
         Repository::open_ext(&self.0, RepositoryOpenFlags::NO_SEARCH, nothing_above).map_err(|error| {
             let missing = error.code() == ErrorCode::NotFound;
@@ -167,6 +174,23 @@ impl Transport for PathTransport {
         self.move_branch(&remote, branch, before, tip).map_err(|error| self.not_writable(error))?;
         Ok(before)
     }
+}
+
+/// The setting by which a repository is of a format that libgit2 does not know (git-config(1), `extensions`).
+fn unsupported_format(repository: &Path) -> Option<(&'static str, String)> {
+    let usual = [("extensions.objectformat", "sha1"), ("extensions.refstorage", "files")];
+    for directory in [repository.to_owned(), repository.join(".git")] {
+        let Ok(config) = git2::Config::open(&directory.join("config")) else { continue };
+        for (setting, usual) in usual {
+            match config.get_string(setting) {
+                Ok(value) if !value.eq_ignore_ascii_case(usual) => {
+                    return Some((setting, crate::errors::clean(&value)));
+                }
+                _ => {}
+            }
+        }
+    }
+    None
 }
 
 /// Whether the branch was at `from`, and then moved.

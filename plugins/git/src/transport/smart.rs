@@ -8,7 +8,10 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     rc::Rc,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -223,6 +226,8 @@ impl<'a> Call<'a> {
         let mut callbacks = RemoteCallbacks::new();
         callbacks
             .transfer_progress(|progress| {
+                let come = progress.received_bytes() + progress.indexed_deltas() + progress.local_objects();
+                self.failed.0.pack.store(come as u64, Ordering::Relaxed);
                 self.progress
                     .borrow_mut()
                     .tell(progress.received_objects() as u64, progress.total_objects() as u64)
@@ -231,6 +236,7 @@ impl<'a> Call<'a> {
                 self.progress.borrow_mut().tell(done as u64, total as u64);
             })
             .sideband_progress(|text| {
+                self.failed.0.words.fetch_add(1, Ordering::Relaxed);
                 let words = &mut self.said.borrow_mut().words;
                 let room = MAX_WORDS.saturating_sub(words.len());
                 words.extend_from_slice(&text[..text.len().min(room)]);
@@ -269,9 +275,18 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What went wrong below libgit2, which passes on only text.
+/// What passes between a call and the connection below libgit2, which hands on bytes and text alone.
 #[derive(Clone, Default)]
-pub(super) struct Failure(Arc<Mutex<Option<Error>>>);
+pub(super) struct Failure(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    error: Mutex<Option<Error>>,
+    /// How far the pack has come, in bytes or objects.
+    pack: AtomicU64,
+    /// How often the remote's programs have said something.
+    words: AtomicU64,
+}
 
 impl Failure {
     /// Keeps an error, unless there is one already, and makes one for libgit2 of it.
@@ -283,17 +298,27 @@ impl Failure {
     }
 
     fn set(&self, error: Error) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.0.error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     }
 
     fn take(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.error.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
-/// Watches that an answer comes at a pace: one byte now and then is no silence, and would go on for ever.
+/// Watches that an answer gets somewhere: neither one byte now and then, nor the same words again and again, may go on for
+/// ever.
 pub(super) struct Pace {
-    window: Duration,
+    timeout: Duration,
+    window: Window,
+    /// Since when nothing of the pack has come, and how far it was then.
+    idle_since: Instant,
+    pack: u64,
+    words: u64,
+}
+
+/// The bytes of the last while.
+struct Window {
     since: Instant,
     bytes: usize,
 }
@@ -302,21 +327,41 @@ impl Pace {
     /// The least that has to come in one window. A server that packs for long says more than that about its progress.
     const LEAST: usize = 1000;
 
-    /// Starts to watch, in windows of five times the connection's `timeout`.
+    /// How many times the connection's `timeout` a window is, and how many a server may do nothing but talk about its work.
+    const PATIENCE: u32 = 5;
+
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { window: timeout * 5, since: Instant::now(), bytes: 0 }
+        let now = Instant::now();
+        Self { timeout, window: Window { since: now, bytes: 0 }, idle_since: now, pack: 0, words: 0 }
     }
 
-    pub(super) fn note(&mut self, bytes: usize) -> Result<()> {
-        self.bytes += bytes;
-        if self.since.elapsed() < self.window {
-            return Ok(());
+    /// Counts what was read. The `list` of branches has an end of its own.
+    pub(super) fn note(&mut self, bytes: usize, list: bool, signs: &Failure) -> Result<()> {
+        let (pack, words) = (signs.0.pack.load(Ordering::Relaxed), signs.0.words.load(Ordering::Relaxed));
+        if list || pack != self.pack {
+            (self.idle_since, self.pack) = (Instant::now(), pack);
         }
-        if self.bytes < Self::LEAST {
-            let message = format!("the remote sent only {} bytes in {:?}", self.bytes, self.window);
+        let talks = words != self.words;
+        let limit = if talks { self.timeout * Self::PATIENCE } else { self.timeout };
+        if self.idle_since.elapsed() > limit {
+            let message =
+                format!("the remote answers, and has sent nothing of what was asked for in {limit:?}");
             return Err(Error::new(ErrorKind::Timeout, message).hint("try again later, or allow more time"));
         }
-        (self.since, self.bytes) = (Instant::now(), 0);
+        self.note_bytes(bytes)
+    }
+
+    fn note_bytes(&mut self, bytes: usize) -> Result<()> {
+        let length = self.timeout * Self::PATIENCE;
+        self.window.bytes += bytes;
+        if self.window.since.elapsed() < length {
+            return Ok(());
+        }
+        if self.window.bytes < Self::LEAST {
+            let message = format!("the remote sent only {} bytes in {length:?}", self.window.bytes);
+            return Err(Error::new(ErrorKind::Timeout, message).hint("try again later, or allow more time"));
+        }
+        self.window = Window { since: Instant::now(), bytes: 0 };
         Ok(())
     }
 }

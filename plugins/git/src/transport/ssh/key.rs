@@ -13,8 +13,9 @@ pub(super) fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKe
         let message = format!("wrong value for the key `ssh_key_path`: cannot read {}", path.display());
         Error::new(ErrorKind::InvalidConnection, message).with("key", "ssh_key_path").caused_by(error)
     })?;
+    let text = plain(&text);
     // First without the passphrase: given with a key that is not encrypted, it would be an error.
-    let plain = match decode_secret_key(&text, None) {
+    let undecoded = match decode_secret_key(&text, None) {
         Ok(key) => return Ok(key),
         Err(error) => error,
     };
@@ -28,7 +29,7 @@ pub(super) fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKe
     if is_old_encryption(&text) {
         return refuse("has an encryption that is no longer supported", "convert it: ssh-keygen -p -f FILE");
     }
-    let encrypted = matches!(plain, russh::keys::Error::KeyIsEncrypted) || text.contains("ENCRYPTED");
+    let encrypted = matches!(undecoded, russh::keys::Error::KeyIsEncrypted) || text.contains("ENCRYPTED");
     match passphrase {
         Some(passphrase) => match decode_secret_key(&text, Some(passphrase.expose())) {
             Ok(key) => Ok(key),
@@ -40,10 +41,16 @@ pub(super) fn load(path: &Path, passphrase: Option<&Secret>) -> Result<PrivateKe
         },
         None if encrypted => refuse("is encrypted", "give `ssh_key_passphrase` in the connection"),
         None => refuse(
-            &format!("is no private key of a known format ({plain})"),
+            &format!("is no private key of a known format ({undecoded})"),
             "make one: ssh-keygen -t ed25519",
         ),
     }
+}
+
+/// The key as it was written, where an editor has put a mark at its beginning, or a configuration has indented it.
+fn plain(text: &str) -> String {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.fold(String::with_capacity(text.len()), |plain, line| plain + line + "\n")
 }
 
 /// PEM's own encryption, of which only the commonest form can be read.

@@ -132,6 +132,7 @@ impl HostKeyCheck {
     fn refuse(&self, verdict: Verdict, key: &[u8]) -> Error {
         let (file, place) = (self.known.file().display(), format!("{}:{}", self.host, self.port));
         let kind = kind_of(key).map(clean).unwrap_or_default();
+        let verdict_is_open = matches!(verdict, Verdict::Unknown | Verdict::OtherKinds(_));
         let (message, advice) = match verdict {
             Verdict::Changed { line } => (
                 format!(
@@ -151,6 +152,17 @@ impl HostKeyCheck {
                 format!("the host {place} is not in {file}"),
                 "compare the fingerprint with what the server's owner says, then add the key to that file",
             ),
+        };
+        let message = format!("{message}; the server shows {} ({kind})", fingerprint(key));
+        let authority = match verdict_is_open {
+            true => self.known.authority(&self.host, self.port),
+            false => None,
+        };
+        let message = match authority {
+            Some(line) => {
+                format!("{message}; line {line} names a certificate authority, which is not supported")
+            }
+            None => message,
         };
         Error::new(ErrorKind::Authentication, message).with("fingerprint", fingerprint(key)).hint(advice)
     }

@@ -93,10 +93,12 @@ impl Stream {
         }
     }
 
-    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    fn receive(&mut self, buffer: &mut [u8], list: bool) -> Result<usize> {
         while self.arrived.is_empty() && !self.ended {
             let message = self.link.waiter.wait("reading", self.reads.wait())?;
             self.note(message);
+            // What is said on standard error alone gets nobody anywhere.
+            self.pace.note(0, false, &self.failed)?;
         }
         let Some(piece) = self.arrived.front_mut() else {
             return if self.status == Some(0) { Ok(0) } else { Err(self.how_it_ended()) };
@@ -106,7 +108,7 @@ impl Stream {
         if piece.is_empty() {
             self.arrived.pop_front();
         }
-        self.pace.note(read)?;
+        self.pace.note(read, list, &self.failed)?;
         Ok(read)
     }
 
@@ -171,7 +173,8 @@ fn says_no_repository(words: &str) -> bool {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut advertised = std::mem::take(&mut self.advertised);
-        let read = advertised.read(buffer, |buffer| self.receive(buffer));
+        let list = advertised.is_open();
+        let read = advertised.read(buffer, |buffer| self.receive(buffer, list));
         self.advertised = advertised;
         read.map_err(|error| self.fail(error))
     }
