@@ -41,7 +41,7 @@
 //! |---|---|
 //! | Where may it come from? | the directories of [`HostBuilder`], in their order; the first file of a name counts |
 //! | Who can replace it? | its owner and permissions, those of the directories on the way, and of what links lead to ([`UnsafePermissions`](RefusalCode::UnsafePermissions)) |
-//! | Will the system's loader survive it? | its headers: complete, of this machine, and none that would make the loader die |
+//! | Will the system's loader survive it? | its headers and tables: complete, of this machine, and leading where they can be followed (below) |
 //! | Is it a plugin, and the one that is asked for? | its [`Manifest`], from the file's bytes |
 //! | Is it the very file that somebody approved? | a [`PluginLock`], by the SHA-256 of the open file that is then loaded |
 //! | Do its types fit? | the layout of everything that crosses the boundary, after it is mapped and before it is called |
@@ -53,8 +53,31 @@
 //! below are not looked at, its owner is trusted, and what its own permissions give away is not held against a plugin. So a
 //! build tree works under any `umask`. Nothing is checked elsewhere than on Unix.
 //!
-//! Headers do not tell whether a library's code is what its author built: a flipped bit in it is found by a lock, and by
-//! nothing else. Hashing costs time, and is done only where there is a lock.
+//! # What is checked of a library's bytes
+//!
+//! Of an ELF library of 64 bits, little-endian, that is what glibc's loader follows. A library tells most of it twice, in
+//! sections and in segments or `.dynamic`, and the two have to agree:
+//!
+//! - segments: in order, within the file and 4 GiB, readable; every loaded section lies in one, at the same place in the file
+//!   and in memory, with the permissions it needs; the segments of thread-local data, frames and read-only data are those
+//!   of the sections, and nothing that is written to becomes read-only; the table of segments is where it says, notes end
+//!   where they should;
+//! - `.dynamic`: it ends, has each tag once, and says of every table what its section says;
+//! - names end within their table; symbols have a binding and kind that occur, lie in the library, are code if they are
+//!   functions, and call for nothing while they are looked up; what is defined elsewhere is not hidden;
+//! - versions have the hashes of their names and are of libraries that are needed; every symbol's version is one of them;
+//! - tables of hashes are those of the names: buckets, chains, and filter;
+//! - relocations are of kinds that occur, of symbols that there are, each for another place, into memory that can be written
+//!   to; what is added leads into the library; what the loader calls (`INIT`, `INIT_ARRAY`, indirect functions) is code.
+//!
+//! Of single flipped bits in the headers, `.dynamic`, the tables of versions, hashes, symbols and names, none ended a process
+//! that loaded the library nevertheless (tests/tests/hostile/loaded.rs). What is told once only cannot be checked so: that a
+//! relocation leads to the right place within the library, or is of the right symbol. Of single flipped bits in relocations a
+//! few in a hundred ended it. Relocations of other machines than x86-64 and AArch64 are checked as to place and symbol
+//! alone, and other formats (32 bits, big-endian, Mach-O, PE) only as to whether their segments are complete.
+//!
+//! Headers do not tell either whether a library's code is what its author built: a flipped bit in it is found by a lock, and
+//! by nothing else. Hashing costs time, and is done only where there is a lock.
 //!
 //! # What a plugin can still do
 //!

@@ -46,15 +46,70 @@ fn open(library: Library) -> Result<(libloading::os::unix::Library, PathBuf), Re
     use libloading::os::unix::{Library as Handle, RTLD_LOCAL, RTLD_NOW};
 
     let Library { path, file, .. } = library;
-    let target = descriptor_path(&file).unwrap_or_else(|| path.clone());
+    let file = shared::descriptor(file).map_err(Refusal::unreadable)?;
+    let target = descriptor_path(file.file()).unwrap_or_else(|| path.clone());
     // SAFETY: this runs the library's initialisers. The directories it may come from are the embedder's choice, and the
     // file was checked to be a complete library with an f9 manifest.
     let handle = unsafe { Handle::open(Some(&target), RTLD_NOW | RTLD_LOCAL) }
         .map_err(|error| Refusal::new(RefusalCode::LoadFailed, loader_text(&error, &target)))?;
-    // glibc knows libraries by path: were the descriptor closed and its number used again, loading the next file
-    // by that number would give back this one.
-    std::mem::forget(file);
+    file.keep();
     Ok((handle, path))
+}
+
+/// The descriptors that libraries were loaded by: one for each file in the process, however many hosts load it.
+///
+/// glibc knows libraries by path: were a descriptor closed and its number used again, loading the next file by that number
+/// would give back this one. So it stays open, which also keeps the file's number from being given to another one.
+#[cfg(unix)]
+mod shared {
+    use std::{
+        collections::BTreeMap,
+        fs::File,
+        io,
+        os::unix::fs::MetadataExt,
+        sync::{Arc, Mutex, PoisonError},
+    };
+
+    /// Device and inode: the loader takes what has both in common for the same library.
+    type Id = (u64, u64);
+
+    static OPEN: Mutex<BTreeMap<Id, Arc<File>>> = Mutex::new(BTreeMap::new());
+
+    /// An open file that others may load as well. Dropped, it is closed if nobody has.
+    pub(super) struct Descriptor {
+        id: Id,
+        file: Arc<File>,
+    }
+
+    /// The descriptor of this very file that there is already, or this one.
+    pub(super) fn descriptor(file: File) -> io::Result<Descriptor> {
+        let found = file.metadata()?;
+        let id = (found.dev(), found.ino());
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = Arc::clone(open.entry(id).or_insert_with(|| Arc::new(file)));
+        Ok(Descriptor { id, file })
+    }
+
+    impl Descriptor {
+        pub(super) fn file(&self) -> &File {
+            &self.file
+        }
+
+        /// The library is loaded: its descriptor stays open for good.
+        pub(super) fn keep(self) {
+            std::mem::forget(self);
+        }
+    }
+
+    impl Drop for Descriptor {
+        fn drop(&mut self) {
+            let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that has been kept counts for ever.
+            if Arc::strong_count(&self.file) == 2 {
+                open.remove(&self.id);
+            }
+        }
+    }
 }
 
 /// A path to the very file that was checked, where the system has such paths.

@@ -56,6 +56,9 @@ pub(super) struct Dynamic<'d> {
     pub(super) names: &'d [u8],
 }
 
+/// What a section says of itself.
+type Says = fn(&Section<'_>) -> u64;
+
 impl<'d> Dynamic<'d> {
     pub(super) fn read(elf: &Elf<'d, impl ReadRef<'d>>) -> Checked<Self> {
         let segment = elf.segment(Segment::DYNAMIC, "dynamic data")?.ok_or("it has no dynamic segment")?;
@@ -106,7 +109,6 @@ impl<'d> Dynamic<'d> {
         ] {
             self.agree(elf, kind, &[(name, |section| section.address)])?;
         }
-        type Says = fn(&Section<'_>) -> u64;
         let (address, size, info): (Says, Says, Says) =
             (|section| section.address, |section| section.size, |section| section.info.into());
         for (kind, names) in [
@@ -139,12 +141,7 @@ impl<'d> Dynamic<'d> {
     }
 
     /// Whether what the table says is what a section of this kind says. Either both tell of it, or none.
-    fn agree(
-        &self,
-        elf: &Elf<'d, impl ReadRef<'d>>,
-        kind: u32,
-        names: &[(u64, fn(&Section<'_>) -> u64)],
-    ) -> Checked {
+    fn agree(&self, elf: &Elf<'d, impl ReadRef<'d>>, kind: u32, names: &[(u64, Says)]) -> Checked {
         let section = elf.section(kind, &format!("the kind {kind:#x}"))?;
         for (name, says) in names {
             if self.get(*name) != section.map(says) {
@@ -189,11 +186,7 @@ impl<'d> Dynamic<'d> {
         let total = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
         let told = total(&mut ranges.iter().map(|(_, size)| *size));
         let made = total(&mut sections().map(|section| section.size));
-        if is_sound && sections().all(|section| is_within(section)) && told == made {
-            Ok(())
-        } else {
-            Err(damaged())
-        }
+        if is_sound && sections().all(is_within) && told == made { Ok(()) } else { Err(damaged()) }
     }
 
     /// Where relocations are, as address and size: all, and those of functions.

@@ -30,7 +30,7 @@ fn check_gnu(table: &[u8], symbols: &Symbols<'_>) -> Option<()> {
     let header = table.get(..16)?;
     let [buckets, first, words, shift] = [0, 4, 8, 12].map(|at| u32_at(header, at));
     let (count, first) = (symbols.len(), first as usize);
-    if buckets == 0 || !words.is_power_of_two() || shift >= 64 || first == 0 {
+    if buckets == 0 || !words.is_power_of_two() || shift >= 32 || first == 0 {
         return None;
     }
     let filter_at = 16;

@@ -46,7 +46,17 @@ pub(super) fn check<'d>(
     let kinds = kinds(elf.machine);
     let damaged = |what: &str| format!("its relocations are damaged: {what}");
     let [all, of_functions] = dynamic.relocation_ranges().ok_or_else(|| damaged("a size is missing"))?;
-    let mut run = Run { elf, kinds: kinds.as_ref(), symbols: symbols.len(), functions: HashMap::new() };
+    let array = |start, size| (dynamic.get(start).unwrap_or(0), dynamic.get(size).unwrap_or(0));
+    let arrays = [array(tag::INIT_ARRAY, tag::INIT_ARRAY_SIZE), array(tag::FINI_ARRAY, tag::FINI_ARRAY_SIZE)];
+    let writable = elf.segments_of(Segment::LOAD).filter(|segment| segment.flags & Segment::WRITABLE != 0);
+    let mut run = Run {
+        elf,
+        kinds: kinds.as_ref(),
+        symbols: symbols.len(),
+        writable: writable.map(|segment| (segment.address, segment.end())).collect(),
+        arrays,
+        functions: HashMap::new(),
+    };
     let all = if all.1 == 0 { &[][..] } else { elf.loaded(all.0, all.1)? };
     let of_functions =
         if of_functions.1 == 0 { &[][..] } else { elf.loaded(of_functions.0, of_functions.1)? };
@@ -70,8 +80,7 @@ pub(super) fn check<'d>(
         run.check_packed(elf.loaded(address, size)?)
             .ok_or_else(|| damaged("one leads out of the library"))?;
     }
-    for (start, size) in [(tag::INIT_ARRAY, tag::INIT_ARRAY_SIZE), (tag::FINI_ARRAY, tag::FINI_ARRAY_SIZE)] {
-        let (start, size) = (dynamic.get(start).unwrap_or(0), dynamic.get(size).unwrap_or(0));
+    for (start, size) in arrays {
         run.check_functions(start, size, relative.is_some())?;
     }
     Ok(())
@@ -81,7 +90,11 @@ struct Run<'e, 'd, R> {
     elf: &'e Elf<'d, R>,
     kinds: Option<&'e Kinds>,
     symbols: usize,
-    /// Where what leads to code is put.
+    /// Where memory can be written to that begins and ends there.
+    writable: Vec<(u64, u64)>,
+    /// Where the loader finds what to call, as address and size.
+    arrays: [(u64, u64); 2],
+    /// What is put there, and whether it leads to code.
     functions: HashMap<u64, bool>,
 }
 
@@ -91,12 +104,11 @@ impl<'d, R: ReadRef<'d>> Run<'_, 'd, R> {
         let (at, kind, symbol, addend) =
             (u64_at(entry, 0), u32_at(entry, 8), u32_at(entry, 12) as usize, u64_at(entry, 16));
         let Some(kinds) = self.kinds else {
-            let is_there = self.elf.is_mapped(at, 4, Segment::WRITABLE);
+            let is_there = self.is_writable(at, 4);
             return (is_there && symbol < self.symbols).then_some(at);
         };
         let size = if kind == kinds.tls[3] { 16 } else { 8 };
-        if !at.is_multiple_of(8) || !self.elf.is_mapped(at, size, Segment::WRITABLE) || symbol >= self.symbols
-        {
+        if !at.is_multiple_of(8) || !self.is_writable(at, size) || symbol >= self.symbols {
             return None;
         }
         let is_sound = match kind {
@@ -105,15 +117,20 @@ impl<'d, R: ReadRef<'d>> Run<'_, 'd, R> {
             kind if kinds.symbol.contains(&kind) => symbol != 0,
             kind => kinds.tls.contains(&kind),
         };
-        if kind == kinds.relative || kinds.symbol.contains(&kind) {
+        let is_called = self.arrays.iter().any(|(start, size)| at >= *start && at - start < *size);
+        if is_called && (kind == kinds.relative || kinds.symbol.contains(&kind)) {
             self.functions.insert(at, kind != kinds.relative || self.elf.is_code(addend));
         }
         is_sound.then_some(at)
     }
 
+    fn is_writable(&self, at: u64, size: u64) -> bool {
+        self.writable.iter().any(|(start, end)| at >= *start && at < *end && size <= end - at)
+    }
+
     /// Relocations of which only the place is told: an address, or a bit for each of the 63 words that follow.
     fn check_packed(&self, table: &[u8]) -> Option<()> {
-        let is_writable = |at: u64| self.elf.is_mapped(at, 8, Segment::WRITABLE);
+        let is_writable = |at: u64| self.is_writable(at, 8);
         let mut next: Option<u64> = None;
         for entry in table.chunks_exact(8).map(|entry| u64_at(entry, 0)) {
             if entry & 1 == 0 {
