@@ -7,6 +7,7 @@ mod documents;
 mod failure;
 mod files;
 mod live_check;
+mod log_filter;
 mod markers;
 mod mirror;
 mod output;
@@ -18,6 +19,7 @@ mod session;
 mod sizes;
 mod stop;
 mod survey;
+mod sweep;
 mod sync;
 mod terminal;
 mod transfer;
@@ -55,11 +57,16 @@ pub(crate) fn run() -> ExitCode {
     let session = Session::new(host(&args, stop.token(), &progress), &args, stop.token().clone());
     match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
-        Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
-            output.interrupted(&error)
+        Err(error) if stop.was_interrupted() && is_of_stopping(&error) => {
+            output.interrupted(&error, stop.exit_code())
         }
         Err(error) => output.fail(&stop.explain(error)),
     }
+}
+
+/// Whether an error comes of it that somebody asked to stop: with the terminal that was closed there is nowhere to write to.
+fn is_of_stopping(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Io)
 }
 
 fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Result<()> {
@@ -79,6 +86,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Mv(moving) => transfer::mv(moving, session, output),
         Command::Mirror(mirror) => mirror::run(mirror, session, output),
         Command::Search(search) => sync::search(search, session, output),
+        Command::Sweep(sweep) => sweep::run(sweep, session, output),
         Command::Push { name, message } => sync::push(name.as_deref(), message.as_deref(), session, output),
         Command::Pull { name } => sync::pull(name.as_deref(), session, output),
         Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
@@ -100,9 +108,14 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
+    let filter = args.log.clone().unwrap_or_default().or(level);
     let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| terminal::log(record, json, &logged))
+        .on_log(filter.most(), move |record| {
+            if filter.wants(record.metadata()) {
+                terminal::log(record, json, &logged);
+            }
+        })
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
     warn_of_missing(args, progress);
