@@ -202,7 +202,7 @@ fn what_cannot_be_removed_is_told_of() {
     let directory = lines.last().unwrap()["directory"].as_str().unwrap().to_owned();
     server.heal();
     let output = repository.check(&server, &["--json"]).output().unwrap();
-    let detail = text(&output.stdout).lines().next().unwrap().to_owned();
+    let detail = text(&output.stdout).lines().nth(1).unwrap().to_owned();
     assert!(detail.contains(&directory), "the next check tells of it: {detail}");
 }
 
@@ -239,17 +239,54 @@ fn a_connection_that_is_given_is_used_if_it_is_one_to_such_a_store() {
 }
 
 #[test]
-fn a_repository_that_is_not_there_fails_after_the_questions() {
+fn a_repository_that_is_not_there_fails_before_anything_is_asked_of_the_service() {
     let (server, missing) = (Server::start(), Repository::empty());
     let output = missing.check(&server, &["--json"]).output().unwrap();
     assert_eq!(steps(&lines(&output), "failed"), ["clone the repository"]);
     assert_ne!(output.status.code(), Some(0));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn the_repository_may_be_a_connection() {
+    let (server, repository) = (Server::start(), Repository::new());
+    let check = |given: String| {
+        let mut command = f9();
+        command.args(["--json", "live-check", &given, "--base-url", &server.base_url()]);
+        command.env("TMPDIR", repository.scratch.path()).env("OPENAI_API_KEY", API_KEY);
+        command.env("OPENAI_STORAGE_VAULT_ID", server.vector_store()).stdin(Stdio::null());
+        command.output().unwrap()
+    };
+    let given = serde_json::json!({"backend": "git", "remote_url": repository.dir.path(), "branch": "none"});
+    let file = repository.scratch.path().join("given.json");
+    fs::write(&file, given.to_string()).unwrap();
+    let output = check(format!("@{}", file.display()));
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
+    for (wrong, words) in [
+        (serde_json::json!({"backend": "local", "root": "x"}), "expected a connection to a `git` backend"),
+        (serde_json::json!({"backend": "git", "remote_ur": "x"}), "did you mean `remote_url`"),
+    ] {
+        let output = check(wrong.to_string());
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text(&output.stderr).contains(words), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_search_that_fails_keeps_nothing_else_from_being_checked() {
+    let (server, repository) = (Server::start(), Repository::new());
+    server.inject(Plan::always(Route::Search, Fault::Status(403, "x")));
+    let output = repository.check(&server, &["--json"]).output().unwrap();
+    let lines = lines(&output);
+    assert_eq!(steps(&lines, "failed"), ["find a text by its words"], "{lines:#?}");
+    assert_eq!(steps(&lines, "passed").len(), 16, "{lines:#?}");
+    assert_eq!(lines.last().unwrap()["outcome"], "failed");
     assert!(server.files().is_empty());
 }
 
-/// Sends Ctrl-C when the service is asked for this, however often it was before.
+/// Sends a signal when the service is asked for this, however often it was before.
 #[cfg(unix)]
-fn interrupted(server: &Server, repository: &Repository, route: Route, times: usize) -> Output {
+fn interrupted(signal: &str, server: &Server, repository: &Repository, route: Route, times: usize) -> Output {
     let mut command = repository.check(server, &["--json"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -257,24 +294,27 @@ fn interrupted(server: &Server, repository: &Repository, route: Route, times: us
         assert!(start.elapsed() < Duration::from_secs(60), "{route:?} was never asked for so often");
         thread::sleep(Duration::from_millis(5));
     }
-    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
     assert!(killed.success());
     child.wait_with_output().unwrap()
 }
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_ends_it_at_any_moment_and_nothing_is_left_in_the_store() {
+fn being_told_to_stop_ends_it_at_any_moment_and_nothing_is_left_in_the_store() {
     let repository = Repository::new();
-    for (route, times) in
-        [(Route::Upload, 1), (Route::Attach, 6), (Route::UpdateAttributes, 3), (Route::Search, 1)]
-    {
+    for (signal, code, route, times) in [
+        ("-INT", 130, Route::Upload, 1),
+        ("-TERM", 143, Route::Attach, 6),
+        ("-HUP", 129, Route::UpdateAttributes, 3),
+        ("-INT", 130, Route::Search, 1),
+    ] {
         let server = Server::start();
         foreign(&server);
         server.configure(|settings| settings.latency = Duration::from_millis(20));
-        let output = interrupted(&server, &repository, route, times);
+        let output = interrupted(signal, &server, &repository, route, times);
         let lines = lines(&output);
-        assert_eq!(output.status.code(), Some(130), "{route:?}: {lines:#?}{}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{route:?}: {lines:#?}{}", text(&output.stderr));
         assert_eq!(lines.last().unwrap()["outcome"], "interrupted");
         assert_eq!(lines.last().unwrap()["cleaned_up"], true);
         assert_eq!(server.files().len(), 1, "{route:?}");

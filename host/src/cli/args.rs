@@ -12,8 +12,10 @@ use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName, quoted};
 use super::{
     connections::ConnectionsArgs,
     live_check::LiveCheck,
+    log_filter::LogFilter,
     mirror::Mirror,
     plugins::Plugins,
+    sweep::Sweep,
     transfer::{Copy, Move},
 };
 
@@ -35,7 +37,7 @@ Exit codes:
   7    network or remote (authentication, timeout, refused)
   8    plugin (not found, refused, panicked, does not conform)
   9    several things, done in part
-  130  interrupted by Ctrl-C
+  130  interrupted by Ctrl-C (129 and 143: by SIGHUP and SIGTERM)
 
 Example:
   f9 -c '{\"backend\": \"local\", \"root\": \"data\"}' create notes/today.txt 'hello world'";
@@ -72,6 +74,10 @@ pub(crate) struct Args {
     /// Tell the causes of an error, and log; twice for more.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+
+    /// Log at this level, or for some targets at others: debug, or git=debug,russh=warn; repeats -v where it says nothing.
+    #[arg(long, global = true, value_name = "[TARGET=]LEVEL,…")]
+    pub(crate) log: Option<LogFilter>,
 
     /// Say nothing of what is done: no progress, no summary, no warnings. Errors are still told.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -203,6 +209,8 @@ pub(crate) enum Command {
     /// Find files by what is in them, where the backend can.
     #[command(after_help = "Example:\n  f9 search docs: 'when is the rent due'")]
     Search(Search),
+    /// Remove what interrupted runs have left in the storage, where the plugin knows of any.
+    Sweep(Sweep),
     /// Publish local changes.
     #[command(after_help = "Example:\n  f9 push site: -m 'Correct the address'")]
     Push {

@@ -7,6 +7,7 @@ mod documents;
 mod failure;
 mod files;
 mod live_check;
+mod log_filter;
 mod markers;
 mod mirror;
 mod output;
@@ -21,6 +22,7 @@ mod sizes;
 mod stdio;
 mod stop;
 mod survey;
+mod sweep;
 mod sync;
 mod terminal;
 mod transfer;
@@ -58,11 +60,16 @@ pub(crate) fn run() -> ExitCode {
     let session = Session::new(host(&args, stop.token(), &progress), &args, stop.token().clone());
     match execute(&session, &args.command, &mut output) {
         Ok(()) => output.finish(),
-        Err(error) if error.kind() == ErrorKind::Cancelled && stop.was_interrupted() => {
-            output.interrupted(&error)
+        Err(error) if stop.was_interrupted() && is_of_stopping(&error) => {
+            output.interrupted(&error, stop.exit_code())
         }
         Err(error) => output.fail(&stop.explain(error)),
     }
+}
+
+/// Whether an error comes of it that somebody asked to stop: with the terminal that was closed there is nowhere to write to.
+fn is_of_stopping(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Cancelled | ErrorKind::Io)
 }
 
 fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Result<()> {
@@ -96,6 +103,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         }
         Command::Pull { name, .. } => sync::pull(name.as_deref(), session, output),
         Command::Repair { name } => remedies::REPAIR.run(name.as_deref(), None, session, output),
+        Command::Sweep(sweep) => sweep::run(sweep, session, output),
         Command::Sync { name, message } => sync::sync(name.as_deref(), message.as_deref(), session, output),
         Command::Conflicts { name } => sync::conflicts(name.as_deref(), session, output),
         Command::Resolve(resolve) => sync::resolve(resolve, session, output),
@@ -115,9 +123,14 @@ fn host(args: &Args, cancel: &CancelToken, progress: &Progress) -> Host {
         1 => LevelFilter::Info,
         _ => LevelFilter::Debug,
     };
+    let filter = args.log.clone().unwrap_or_default().or(level);
     let (json, logged, shown) = (args.json, progress.clone(), progress.clone());
     let mut builder = Host::builder()
-        .on_log(level, move |record| terminal::log(record, json, &logged))
+        .on_log(filter.most(), move |record| {
+            if filter.wants(record.metadata()) {
+                terminal::log(record, json, &logged);
+            }
+        })
         .on_progress(move |progress| shown.of_plugin(progress))
         .cancel_token(cancel.clone());
     warn_of_missing(args, progress);

@@ -16,7 +16,6 @@ use super::{
     failure::{ADDRESS, PARTIAL, advice, error_json, exit_code, fact, is_broken_pipe},
     progress::Progress,
     sizes::human,
-    stop::INTERRUPTED,
     terminal::{BLUE, CYAN, error_line, one_line, paint, paints_stderr, to_stderr, wants_colours},
 };
 
@@ -93,11 +92,11 @@ impl Output {
         ExitCode::from(exit_code(error.kind()))
     }
 
-    /// Ends a run that Ctrl-C ended.
-    pub(crate) fn interrupted(mut self, error: &Error) -> ExitCode {
+    /// Ends a run that Ctrl-C or its like ended.
+    pub(crate) fn interrupted(mut self, error: &Error, code: u8) -> ExitCode {
         self.progress.clear();
         self.tell_last(error);
-        ExitCode::from(INTERRUPTED)
+        ExitCode::from(code)
     }
 
     fn tell_last(&mut self, error: &Error) {

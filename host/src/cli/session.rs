@@ -125,6 +125,17 @@ impl<'a> Session<'a> {
         self.args.connection.as_deref().map(|given| self.parse_connection(given)).transpose()
     }
 
+    /// The connection that an argument is, where that may be something else as well: JSON, `@FILE`, or `NAME:`.
+    pub(crate) fn connection_of(&self, text: &str) -> Result<Option<Connection>> {
+        match text.strip_suffix(':') {
+            _ if text.starts_with(['{', '@']) => self.parse_connection(text).map(Some),
+            Some(name) if self.connections()?.contains(name) => {
+                self.connections()?.get(name).cloned().map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The plugin that opens a connection.
     pub(crate) fn plugin_of(&self, connection: &Connection) -> Result<Plugin> {
         self.host.plugin(connection.backend())

@@ -1,10 +1,10 @@
-//! What ends a run early: Ctrl-C, and the time that was allowed.
+//! What ends a run early: Ctrl-C, being told to by the system (SIGTERM, SIGHUP), and the time that was allowed.
 
 use std::{
     io::{self, IsTerminal, Read},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU8, Ordering},
         mpsc,
     },
     thread,
@@ -16,7 +16,7 @@ use f9_host::{CancelToken, Error, ErrorKind, Result};
 use super::terminal::to_stderr;
 
 /// The exit code of what Ctrl-C ended, as shells have it: 128 and the number of SIGINT.
-pub(crate) const INTERRUPTED: u8 = 130;
+const INTERRUPTED: u8 = 130;
 
 /// How long operations have to notice that the time is up. All they do takes effect at once or not at all, so that the
 /// program can end at any moment.
@@ -26,7 +26,8 @@ const GRACE: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop {
     cancel: CancelToken,
-    interrupted: Arc<AtomicBool>,
+    /// The exit code of what asked first, or 0.
+    interrupted: Arc<AtomicU8>,
     timed_out: Arc<AtomicBool>,
     timeout: Option<Duration>,
 }
@@ -36,7 +37,7 @@ impl Stop {
     pub(crate) fn watch(timeout: Option<Duration>) -> Result<Self> {
         let stop = Self { timeout, ..Self::default() };
         let on_interrupt = stop.clone();
-        watch_for_interrupts(move || on_interrupt.interrupt())
+        watch_for_interrupts(move |code| on_interrupt.interrupt(code))
             .map_err(|error| unwatched("Ctrl-C", &error))?;
         survive_file_size_limit()?;
         if let Some(timeout) = timeout {
@@ -51,8 +52,13 @@ impl Stop {
         &self.cancel
     }
 
-    /// Whether Ctrl-C ended the run.
+    /// Whether Ctrl-C or its like ended the run.
     pub(crate) fn was_interrupted(&self) -> bool {
+        self.exit_code() != 0
+    }
+
+    /// The exit code of a run that was ended so.
+    pub(crate) fn exit_code(&self) -> u8 {
         self.interrupted.load(Ordering::SeqCst)
     }
 
@@ -67,13 +73,18 @@ impl Stop {
         }
     }
 
-    fn interrupt(&self) {
+    fn interrupt(&self, code: u8) {
         self.cancel.cancel();
-        if self.interrupted.swap(true, Ordering::SeqCst) {
-            super::prompt::restore_echo();
-            exit_now(INTERRUPTED);
+        let before = self.interrupted.compare_exchange(0, code, Ordering::SeqCst, Ordering::SeqCst);
+        if before.is_err() {
+            // Only people ask twice: of a terminal that closes, and of `timeout`, the same signal may come twice by itself.
+            if code == INTERRUPTED {
+                super::prompt::restore_echo();
+                exit_now(INTERRUPTED);
+            }
+            return;
         }
-        if io::stderr().is_terminal() {
+        if code == INTERRUPTED && io::stderr().is_terminal() {
             to_stderr(format_args!("\nf9: stopping; Ctrl-C again ends at once"));
         }
     }
@@ -89,16 +100,30 @@ impl Stop {
     }
 }
 
-/// Calls `interrupt` on a thread of its own, whenever somebody types Ctrl-C.
+/// Calls `interrupt` on a thread of its own with the exit code, whenever somebody types Ctrl-C or the system wants an end.
 #[cfg(unix)]
-fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> io::Result<()> {
-    let mut signals = signal_hook::iterator::Signals::new([signal_hook::consts::SIGINT])?;
-    start(move || signals.forever().for_each(|_| interrupt()))
+fn watch_for_interrupts(interrupt: impl Fn(u8) + Send + 'static) -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+    let hangup = Some(SIGHUP).filter(|_| !ignores_hangup());
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM].into_iter().chain(hangup))?;
+    let code = |signal: i32| u8::try_from(128 + signal).unwrap_or(INTERRUPTED);
+    start(move || signals.forever().for_each(|signal| interrupt(code(signal))))
+}
+
+/// Whether the program was started to outlive its terminal, as `nohup` does. Where that is not to be known it was not.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    const FIRST_SIGNAL: u64 = 1; // the lowest bit is that of the first signal, SIGHUP
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    ignored.is_some_and(|ignored| ignored & FIRST_SIGNAL != 0)
 }
 
 #[cfg(not(unix))]
-fn watch_for_interrupts(interrupt: impl Fn() + Send + 'static) -> Result<(), ctrlc::Error> {
-    ctrlc::set_handler(interrupt)
+fn watch_for_interrupts(interrupt: impl Fn(u8) + Send + 'static) -> Result<(), ctrlc::Error> {
+    ctrlc::set_handler(move || interrupt(INTERRUPTED))
 }
 
 /// Runs something on a thread, which has started when this returns: while a library is loaded, none starts.

@@ -37,8 +37,14 @@ const FILES_PAGE: &str = "10000";
 /// for ever. Tests do not want to wait for so many.
 pub(crate) const MAX_PAGES: usize = if cfg!(test) { 300 } else { 10_000 };
 
+/// How long one request may take that takes back what came to nothing.
+const UNDOING: Duration = Duration::from_secs(5);
+
+/// The newest of the uploaded files, which one that was made just now is among.
+const NEWEST: &str = "1000";
+
 /// A client of one vector store.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Api {
     client: Client,
     base: Url,
@@ -96,6 +102,16 @@ impl Api {
             timeout,
             retry: RetryPolicy { is_final, ..RetryPolicy::times(options.max_retries) },
         })
+    }
+
+    /// The same for taking back what came to nothing: nobody cancels it, and it takes no longer than a moment.
+    pub(crate) fn for_undoing(&self) -> Self {
+        Self {
+            client: self.client.with_context(Context::detached()),
+            timeout: self.timeout.min(UNDOING),
+            retry: RetryPolicy { is_final, ..RetryPolicy::times(1) },
+            ..self.clone()
+        }
     }
 
     /// Whether this is the vendor's own service.
@@ -188,6 +204,13 @@ impl Api {
     /// Uploaded files of a purpose, attached or not.
     pub(crate) fn list_files(&self, purpose: &str, after: Option<&str>) -> Result<Page<File>, Failure> {
         let query = [("purpose", Some(purpose)), ("limit", Some(FILES_PAGE)), ("after", after)];
+        self.json(self.get_url(with_query(self.url(&["files"]), &query)), "a page of the uploaded files")
+    }
+
+    /// The newest of the uploaded files of the purpose that uploads have.
+    pub(crate) fn newest_files(&self) -> Result<Page<File>, Failure> {
+        let purpose = self.purpose.as_str();
+        let query = [("purpose", Some(purpose)), ("limit", Some(NEWEST)), ("order", Some("desc"))];
         self.json(self.get_url(with_query(self.url(&["files"]), &query)), "a page of the uploaded files")
     }
 

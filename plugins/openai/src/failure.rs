@@ -119,6 +119,14 @@ fn excerpt(text: &str, key: &Secret) -> String {
 }
 
 impl Failure {
+    /// Whether the service may have done what it was asked for all the same.
+    pub(crate) fn leaves_open(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.status.is_server_error(),
+            Self::Other(_) => true,
+        }
+    }
+
     /// Whether the service says that what the request named is not there.
     pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::Refused(refusal) if refusal.status == StatusCode::NOT_FOUND)

@@ -16,7 +16,7 @@ const UPLOADS: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// How fast a store may be written to.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Limits {
     pub(crate) uploads: Option<Pace>,
     pub(crate) writes: Option<Pace>,

@@ -52,7 +52,12 @@ impl Store {
         extension: &str,
         chunking: Chunking,
     ) -> Result<StoreFile, Failure> {
-        let uploaded = self.api.upload(&self.upload_name(record, extension), body)?;
+        let name = self.upload_name(record, extension);
+        let uploaded = self.api.upload(&name, body).inspect_err(|failure| {
+            if failure.leaves_open() {
+                self.retract(&name, &record.path);
+            }
+        })?;
         let attached = self.api.attach(&uploaded.id, &record.to_attributes(), chunking);
         let checked = attached.and_then(|file| match check_echo(&file, record) {
             Ok(()) => Ok(file),
@@ -81,9 +86,28 @@ impl Store {
 
     /// Removes an upload that came to nothing.
     pub(crate) fn abandon(&self, id: &str, path: &BackendPath) {
-        if let Err(failure) = self.discard(id) {
+        let undone = self.undoing().map_err(Failure::from).and_then(|api| {
+            api.detach(id)?;
+            self.catalog.index().remove(id);
+            api.delete_file(id)
+        });
+        if let Err(failure) = undone {
             let error = Error::from(failure);
-            log::warn!("{path}: the unfinished upload {id} is left to the next sweep: {error}");
+            log::warn!("{path}: the unfinished upload {id} is left to the next sweep (`f9 sweep`): {error}");
+        }
+    }
+
+    /// Removes an upload of which nobody knows whether it arrived. Its name is no other's.
+    fn retract(&self, name: &str, path: &BackendPath) {
+        let undone = self.undoing().map_err(Failure::from).and_then(|api| {
+            let files = api.newest_files()?.data;
+            files.iter().filter(|file| file.filename == name).try_for_each(|file| api.delete_file(&file.id))
+        });
+        if let Err(failure) = undone {
+            let error = Error::from(failure);
+            log::warn!(
+                "{path}: if the upload {name} arrived, it is left to the next sweep (`f9 sweep`): {error}"
+            );
         }
     }
 }

@@ -1,7 +1,10 @@
 //! An open vector store: what all operations share.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -28,6 +31,9 @@ const POLL_LAST: Duration = Duration::from_secs(1);
 /// the same.
 const MISSED: u32 = 3;
 
+/// How long what came to nothing is taken back after a cancellation.
+const UNDOING: Duration = Duration::from_secs(15);
+
 /// The longest pause that the service is granted.
 const POLL_MAX: Duration = Duration::from_secs(10);
 
@@ -35,6 +41,12 @@ const POLL_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Store {
     pub(crate) api: Api,
+    /// For taking back what came to nothing, also after a cancellation.
+    undoing: Api,
+    /// Until when that goes on after a cancellation.
+    undoing_ends: OnceLock<Instant>,
+    /// Whether a write has looked for what interrupted ones have left.
+    pub(crate) is_swept: AtomicBool,
     pub(crate) catalog: Catalog,
     pub(crate) locks: PathLocks,
     pub(crate) encoding: Encoding,
@@ -62,6 +74,9 @@ impl Store {
         let tag = Digest::of(options.vector_store_id.as_bytes()).to_string();
         Ok(Self {
             downloads: AtomicBool::new(!api.is_original()),
+            undoing: api.for_undoing(),
+            undoing_ends: OnceLock::new(),
+            is_swept: AtomicBool::new(false),
             api,
             catalog: Catalog::new(cache_ttl),
             locks: PathLocks::default(),
@@ -149,6 +164,20 @@ impl Store {
             pause = pause.saturating_sub(TICK);
         }
         self.context.check_cancelled()
+    }
+
+    /// The service for taking back what came to nothing. After a cancellation there is not much time left for it all.
+    pub(crate) fn undoing(&self) -> Result<&Api> {
+        if self.context.is_cancelled() {
+            let ends = *self.undoing_ends.get_or_init(|| Instant::now() + UNDOING);
+            if Instant::now() >= ends {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    "there is no more time for it after the cancellation",
+                ));
+            }
+        }
+        Ok(&self.undoing)
     }
 
     /// Takes an entry out of the store, and deletes its file. What cannot be deleted is left to a sweep.

@@ -2,11 +2,12 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::atomic::Ordering,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use f9_plugin_api::{
-    BackendPath, Error, ErrorKind, Result,
+    BackendPath, Error, ErrorKind, Result, log,
     serde::{Deserialize, Serialize},
 };
 use serde_json::{Value, json};
@@ -21,6 +22,9 @@ use crate::{
 /// Younger leftovers may be somebody's upload that is still going on.
 const MIN_AGE: f64 = 3600.0;
 
+/// So much is swept after a write at most: the rest is for the next.
+const AFTER_WRITE: usize = 100;
+
 /// The purposes that uploads of ours can have, probes included.
 const PURPOSES: [&str; 4] = ["assistants", "user_data", "batch", "vision"];
 
@@ -32,6 +36,9 @@ struct Arguments {
     min_age: Option<f64>,
     /// Of the root: only what was to be below it.
     directory: Option<String>,
+    /// Only tell.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 /// Something that belongs to no file.
@@ -49,13 +56,58 @@ struct Orphan {
 
 /// Lists orphans.
 pub(crate) fn orphans(store: &Store, arguments: &Value) -> Result<Value> {
-    Ok(json!({"orphans": find(store, arguments)?}))
+    Ok(json!({"orphans": find(store, &Arguments::parse(arguments)?)?}))
 }
 
 /// Removes orphans.
 pub(crate) fn sweep(store: &Store, arguments: &Value) -> Result<Value> {
+    let arguments = Arguments::parse(arguments)?;
+    let found = find(store, &arguments)?;
+    if arguments.dry_run {
+        return Ok(json!({"found": found}));
+    }
+    remove(store, found)
+}
+
+/// Removes what interrupted writes have left an hour ago or more, once for each backend, after a write has been committed.
+/// What goes wrong is no fault of that write, and left to the next.
+pub(crate) fn after_write(store: &Store, now: f64) {
+    if store.is_swept.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let swept = look_for_old(store, now).and_then(|is_any| {
+        if !is_any {
+            return Ok(());
+        }
+        let mut found = find_by(store, None, MIN_AGE, now)?;
+        found.truncate(AFTER_WRITE);
+        let answer = remove(store, found)?;
+        log::info!("swept what interrupted writes have left: {answer}");
+        Ok(())
+    });
+    if let Err(error) = swept {
+        log::debug!("what interrupted writes may have left is not swept: {error}");
+    }
+}
+
+/// Whether there is anything to sweep, as far as one request tells.
+fn look_for_old(store: &Store, now: f64) -> Result<bool> {
+    let is_old = |created_at: f64| now - created_at >= MIN_AGE;
+    let is_any = entries_of_no_file(&store.catalog.index()).any(|(_, _, touched)| is_old(touched));
+    if is_any {
+        return Ok(true);
+    }
+    let (prefix, files) = (store.name_prefix(None), store.api.newest_files()?.data);
+    let index = store.catalog.index();
+    Ok(files.iter().any(|file| {
+        let ours = file.filename.starts_with(&prefix) && is_old(file.created_at);
+        ours && index.entry(&file.id).is_none() && !store.catalog.is_foreign(&file.id)
+    }))
+}
+
+fn remove(store: &Store, found: Vec<Orphan>) -> Result<Value> {
     let (mut removed, mut failed) = (Vec::new(), Vec::new());
-    for orphan in find(store, arguments)? {
+    for orphan in found {
         store.context.check_cancelled()?;
         match store.api.detach(&orphan.file_id).and_then(|()| store.api.delete_file(&orphan.file_id)) {
             Ok(()) => {
@@ -71,18 +123,19 @@ pub(crate) fn sweep(store: &Store, arguments: &Value) -> Result<Value> {
     Ok(json!({"removed": removed, "failed": failed}))
 }
 
-fn find(store: &Store, arguments: &Value) -> Result<Vec<Orphan>> {
-    let Arguments { min_age, directory } = Arguments::parse(arguments)?;
-    let min_age = min_age.unwrap_or(MIN_AGE);
+fn find(store: &Store, arguments: &Arguments) -> Result<Vec<Orphan>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    find_by(store, arguments.directory.as_deref(), arguments.min_age.unwrap_or(MIN_AGE), now)
+}
+
+fn find_by(store: &Store, directory: Option<&str>, min_age: f64, now: f64) -> Result<Vec<Orphan>> {
     let is_old = |created_at: f64| now - created_at >= min_age;
     // Files before the listing: what is attached between the two is then seen as attached.
-    let files = uploaded_files(store, directory.as_deref())?;
+    let files = uploaded_files(store, directory)?;
     let mut orphans = Vec::new();
     let index = store.catalog.look_afresh(&store.api, &BackendPath::root())?;
-    let is_below = |entry: &Entry| {
-        directory.as_deref().is_none_or(|top| entry.record.path.as_str().split('/').next() == Some(top))
-    };
+    let is_below =
+        |entry: &Entry| directory.is_none_or(|top| entry.record.path.as_str().split('/').next() == Some(top));
     let belong_nowhere =
         entries_of_no_file(&index).filter(|(entry, _, touched)| is_below(entry) && is_old(*touched));
     orphans.extend(belong_nowhere.map(|(entry, reason, _)| orphan(entry, reason)));
@@ -102,8 +155,9 @@ impl Arguments {
         let parsed = Self::deserialize(arguments).ok();
         let parsed = parsed.filter(|arguments| arguments.min_age.is_none_or(|age| age >= 0.0));
         parsed.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidOperation, "the arguments of this command are not understood")
-                .hint("give {\"min_age\": SECONDS, \"directory\": NAME}, or one of them, or nothing")
+            Error::new(ErrorKind::InvalidOperation, "the arguments of this command are not understood").hint(
+                "give some of {\"min_age\": SECONDS, \"directory\": NAME, \"dry_run\": BOOLEAN}, or nothing",
+            )
         })
     }
 }

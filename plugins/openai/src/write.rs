@@ -2,7 +2,8 @@
 //!
 //! The order is what keeps content safe: the parts of the new version are uploaded, attached, indexed and read back; then
 //! one request commits them; only then is the old version taken away. Whatever fails before the commit leaves the old version
-//! as it was, and what was uploaded is removed, or found by the next sweep.
+//! as it was, and what was uploaded is removed, or found by the next sweep. The first write of a backend sweeps what others have
+//! left an hour ago or more.
 
 use std::{collections::VecDeque, sync::Arc, time::SystemTime};
 
@@ -21,6 +22,7 @@ use crate::{
     random,
     record::{Commit, Digest, Generation, Record, Storage, inline_capacity},
     store::{Settled, Store},
+    sweep,
     types::{Status, StoreFile},
 };
 
@@ -166,6 +168,7 @@ impl Upload {
 
     /// What was committed is the file; what was there before goes.
     fn publish(&mut self, present: &Present, head: Entry) {
+        let now = head.created_at; // by the clock of the service
         let mut index = self.store.catalog.index();
         for entry in self.done.drain(..).chain(self.copies.drain(..)).filter(|entry| entry.id != head.id) {
             index.add(entry);
@@ -173,6 +176,7 @@ impl Upload {
         index.add(head);
         drop(index);
         self.store.tidy(&present.entries);
+        sweep::after_write(&self.store, now);
     }
 
     /// Sends a part on its way; waits for an older one if there are too many.

@@ -1,6 +1,6 @@
 //! Whose store is checked.
 
-use std::env;
+use std::{env, path::Path};
 
 use f9_host::{
     Connection, Error, ErrorKind, Result,
@@ -14,6 +14,36 @@ const STORE: &str = "OPENAI_STORAGE_VAULT_ID";
 
 /// The connection to the store: that of `-c`, or from the environment and questions.
 pub(super) fn connection(base_url: Option<&str>, session: &Session<'_>) -> Result<Connection> {
+    let connection = of_store(base_url, session)?;
+    session.plugin_of(&connection)?.check(&connection)?;
+    Ok(connection)
+}
+
+/// The connection to the repository, which is cloned to `clone`: a whole one of git's, or one that is made for its address.
+pub(super) fn repository(
+    repository: &str,
+    branch: Option<&str>,
+    clone: &Path,
+    session: &Session<'_>,
+) -> Result<Connection> {
+    let connection = match session.connection_of(repository)? {
+        Some(given) if given.backend().as_str() == "git" => given,
+        Some(given) => {
+            let message = format!("expected a connection to a `git` backend, found `{}`", given.backend());
+            return Err(Error::new(ErrorKind::InvalidConnection, message).with("key", "backend"));
+        }
+        None => json!({"backend": "git", "remote_url": repository}).try_into()?,
+    };
+    let connection = connection.with_option("path", clone.display().to_string());
+    let connection = match branch {
+        Some(branch) => connection.with_option("branch", branch),
+        None => connection,
+    };
+    session.plugin_of(&connection)?.check(&connection)?;
+    Ok(connection)
+}
+
+fn of_store(base_url: Option<&str>, session: &Session<'_>) -> Result<Connection> {
     let connection = match session.given_connection()? {
         Some(given) if given.backend().as_str() == "openai" => given,
         Some(given) => {

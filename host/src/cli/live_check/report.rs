@@ -71,7 +71,7 @@ impl<'a> Report<'a> {
         let rest = if cleaned {
             "nothing of it is left in the store".to_owned()
         } else {
-            format!("delete `{directory}` in the store, and sweep it")
+            format!("delete `{directory}` in the store, and sweep it with `f9 sweep --older-than 0`")
         };
         self.tell(&value, format!("{outcome} after {} steps; {rest}", self.passed))
     }

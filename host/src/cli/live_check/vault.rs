@@ -269,6 +269,8 @@ impl Vault {
             let message = format!("{otherwise} within {} s", PATIENCE.as_secs());
             return Err(Error::new(ErrorKind::Timeout, message));
         }
+        let waited = start.elapsed().as_secs();
+        self.progress.show(|_| format!("waiting: {otherwise}; {waited} s of {} s", PATIENCE.as_secs()));
         let end = Instant::now() + PAUSE;
         while Instant::now() < end {
             self.cancel.check()?;

@@ -110,6 +110,7 @@ fn probes_are_no_files_and_what_stays_of_them_is_swept_with_their_directory_alon
     let server = Server::start();
     let backend = open_with(&server, server.vector_store(), json!({"max_retries": 0}));
     put(&backend, "kept", b"x").unwrap();
+    server.inject(Plan::always(Route::ListFiles, Fault::DropBefore)); // so that nothing is taken back
     server.inject(Plan::once(Route::Upload, Fault::DropAfter));
     put(&backend, "elsewhere/file", b"x").unwrap_err();
     server.inject(Plan::always(Route::Detach, Fault::Status(500, "x")));

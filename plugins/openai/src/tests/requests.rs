@@ -37,7 +37,8 @@ fn creating_a_file_takes_an_upload_an_attachment_and_looking_until_it_is_indexed
     let server = Server::start();
     let backend = open(&server);
     backend.create(&path("a/b"), "text".into(), CreateOptions::default()).unwrap();
-    assert_eq!(routes(&server), [Route::ListAttached, Route::Upload, Route::Attach]);
+    let first = [Route::ListAttached, Route::Upload, Route::Attach, Route::ListFiles];
+    assert_eq!(routes(&server), first, "the first write looks once for what others have left");
 
     server.configure(|settings| settings.index_delay = Duration::from_millis(5));
     server.reset();
@@ -57,6 +58,7 @@ fn what_is_too_large_for_attributes_is_read_back_and_committed_too() {
         Route::Download,
         Route::ParsedContent,
         Route::UpdateAttributes,
+        Route::ListFiles,
     ];
     assert_eq!(routes(&server), writing, "the first time it is tried whether files can be downloaded");
     server.reset();

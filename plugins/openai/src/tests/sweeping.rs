@@ -25,10 +25,68 @@ fn hasty(server: &Server) -> OpenAi {
 }
 
 #[test]
-fn an_upload_whose_answer_was_lost_is_found() {
+fn an_upload_whose_answer_was_lost_is_taken_back() {
     let server = Server::start();
+    for fault in [Fault::DropAfter, Fault::Status(500, "x")] {
+        server.inject(Plan::once(Route::Upload, fault));
+        put(&hasty(&server), "file", b"x").unwrap_err();
+        assert!(server.files().is_empty());
+    }
+}
+
+#[test]
+fn the_next_write_sweeps_what_is_old_and_nothing_that_may_be_under_way() {
+    let server = Server::start();
+    server.inject(Plan::always(Route::ListFiles, Fault::DropBefore));
+    server.inject(Plan::once(Route::Upload, Fault::DropAfter));
+    put(&hasty(&server), "unattached", b"x").unwrap_err();
+    server.heal();
+    let kill = Plan { skip: 3, ..Plan::nth(0, Fault::DropBefore) };
+    server.inject(Plan { times: usize::MAX, ..kill });
+    put(&hasty(&server), "uncommitted", &noise(5000)).unwrap_err();
+    server.heal();
+    server.put("foreign.txt", b"x", Map::new());
+    assert_eq!(server.files().len(), 3);
+    put(&open(&server), "young", b"1").unwrap();
+    assert_eq!(server.files().len(), 4, "an hour has not passed");
+    server.age(3700);
+    // What a running upload has made meanwhile.
+    server.inject(Plan { times: usize::MAX, ..Plan { skip: 3, ..Plan::nth(0, Fault::DropBefore) } });
+    put(&hasty(&server), "running", &noise(5000)).unwrap_err();
+    server.heal();
+    let backend = open(&server);
+    put(&backend, "next", b"2").unwrap();
+    assert_eq!(orphans(&backend, 0), ["uncommitted"], "what runs is left alone");
+    assert_eq!(server.files().len(), 4, "foreign, young, running, next");
+    for (file, content) in [("young", b"1"), ("next", b"2")] {
+        assert_eq!(read(&backend, file).unwrap(), content);
+    }
+    // Once is enough for a backend.
+    server.reset();
+    put(&backend, "next", b"3").unwrap();
+    assert_eq!(server.count(Route::ListFiles), 0);
+}
+
+#[test]
+fn what_would_be_swept_is_told_without_sweeping() {
+    let server = Server::start();
+    server.inject(Plan::always(Route::ListFiles, Fault::DropBefore));
     server.inject(Plan::once(Route::Upload, Fault::DropAfter));
     put(&hasty(&server), "file", b"x").unwrap_err();
+    server.heal();
+    let backend = open(&server);
+    let answer = backend.command("sweep", &json!({"min_age": 0, "dry_run": true})).unwrap();
+    assert_eq!(answer["found"][0]["reason"], "unattached");
+    assert_eq!((server.files().len(), sweep(&backend)), (1, 1));
+}
+
+#[test]
+fn an_upload_whose_answer_was_lost_is_found() {
+    let server = Server::start();
+    server.inject(Plan::always(Route::ListFiles, Fault::DropBefore));
+    server.inject(Plan::once(Route::Upload, Fault::DropAfter));
+    put(&hasty(&server), "file", b"x").unwrap_err();
+    server.heal();
     assert_eq!(server.files().len(), 1);
     let backend = open(&server);
     assert_eq!(orphans(&backend, 0), ["unattached"]);

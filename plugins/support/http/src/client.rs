@@ -14,12 +14,14 @@ use crate::{
 
 /// An HTTP client with its pool of connections. Clones share both; methods may be called from any thread.
 #[derive(Clone)]
-pub struct Client(Arc<Shared>);
+pub struct Client {
+    shared: Arc<Shared>,
+    context: Context,
+}
 
 struct Shared {
     client: reqwest::Client,
     inactivity: std::time::Duration,
-    context: Context,
     runtime: Runtime,
 }
 
@@ -31,7 +33,14 @@ impl Client {
     /// [`InvalidConnection`](f9_plugin_api::ErrorKind::InvalidConnection) for a CA bundle or proxy that cannot be used.
     pub fn new(options: &ClientOptions, context: Context) -> Result<Self> {
         let (client, runtime) = (options.build()?, Runtime::start()?);
-        Ok(Self(Arc::new(Shared { client, inactivity: options.inactivity_timeout, context, runtime })))
+        let shared = Shared { client, inactivity: options.inactivity_timeout, runtime };
+        Ok(Self { shared: Arc::new(shared), context })
+    }
+
+    /// The same client, cancelled through another context: what has to be done after a cancellation needs its own.
+    #[must_use]
+    pub fn with_context(&self, context: Context) -> Self {
+        Self { shared: Arc::clone(&self.shared), context }
     }
 
     /// Sends a request and gives back the answer, whatever its status, as soon as its head has come.
@@ -45,9 +54,9 @@ impl Client {
     pub fn send(&self, mut request: Request<'_>) -> Result<Response> {
         request.take_defect()?;
         let mut watch = Watch {
-            context: self.0.context.clone(),
+            context: self.context.clone(),
             deadline: request.timeout.map(|timeout| Instant::now() + timeout),
-            inactivity: self.0.inactivity,
+            inactivity: self.shared.inactivity,
             address: address(&request.url),
             scrubber: Scrubber::new(std::mem::take(&mut request.secrets)),
         };
@@ -101,7 +110,7 @@ impl Client {
             }
             Body::Reader(reader, length) => Some(Outgoing { reader: &mut **reader, length: *length }),
         };
-        let shared = &*self.0;
+        let shared = &*self.shared;
         exchange(shared.runtime.handle(), &shared.client, message, outgoing, watch).map(Response::new)
     }
 }

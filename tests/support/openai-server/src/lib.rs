@@ -123,6 +123,11 @@ impl Server {
         self.state().create_store()
     }
 
+    /// Makes all that is there older by so many seconds.
+    pub fn age(&self, seconds: u64) {
+        self.state().age(seconds);
+    }
+
     /// Changes how the server behaves from now on.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.state().settings);

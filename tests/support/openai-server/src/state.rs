@@ -90,6 +90,13 @@ impl State {
         file
     }
 
+    /// Makes all that is there older.
+    pub(crate) fn age(&mut self, seconds: u64) {
+        self.files.values_mut().for_each(|file| file.created_at -= seconds);
+        let attached = self.stores.values_mut().flat_map(|store| store.files.values_mut());
+        attached.for_each(|file| file.created_at -= seconds);
+    }
+
     /// Ids look random: their order tells nothing of the order of their making.
     fn new_id(&mut self) -> u128 {
         self.ids += 1;
