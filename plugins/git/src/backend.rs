@@ -2,22 +2,24 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, Content, Context, CopyOptions, CreateOptions, DeleteOptions,
     Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions, Reader, Result,
-    SyncFileBackend, UpdateMode, serde_json::Value,
+    SyncFileBackend, UpdateMode, log, serde_json::Value,
 };
 use f9_tree::{Tree, TreeOptions};
+use git2::Oid;
 
 use crate::{
-    commands,
+    commands, damage,
     dotgit::is_dot_git,
     journal::Journal,
     open,
     options::{Options, Settings},
+    repair,
     repository::{Locks, Repo},
 };
 
@@ -28,7 +30,9 @@ pub(crate) const CAPABILITIES: Capabilities =
 /// A working tree and the repository it belongs to.
 pub(crate) struct GitBackend {
     tree: Tree,
-    repo: Mutex<Repo>,
+    settings: Arc<Settings>,
+    /// `None` as long as it could not be opened, because it is damaged or a pull is pending: files can be read all the same.
+    repo: Mutex<Option<Repo>>,
     guard: TreeGuard,
 }
 
@@ -44,25 +48,71 @@ impl GitBackend {
     /// Opens the clone, or makes it.
     pub(crate) fn open(options: Options, context: Context) -> Result<Self> {
         let settings = Arc::new(Settings::from_options(options)?);
-        let repo = open::open(Arc::clone(&settings), context.clone())?;
+        open::make_if_missing(&settings, &context)?;
+        let repo = match open_repo(&settings, &context) {
+            Err(error) if damage::leaves_files_readable(&error) => {
+                let advice = error.advice().unwrap_or_default();
+                log::warn!("{}; files can be read: {advice}", error.message());
+                None
+            }
+            repo => Some(repo?),
+        };
         let options = TreeOptions::default().create_root(false).reserved(|name| is_dot_git(name.as_bytes()));
         let tree = Tree::open(&settings.path, options)?;
-        let guard = TreeGuard { locks: repo.locks.clone(), journal: repo.journal.clone(), context };
-        Ok(Self { tree, repo: Mutex::new(repo), guard })
+        let (locks, journal) = match &repo {
+            Some(repo) => (repo.locks.clone(), repo.journal.clone()),
+            None => Repo::keepers(&settings.path.join(".git/f9"), &settings),
+        };
+        let guard = TreeGuard { locks, journal, context };
+        Ok(Self { tree, settings, repo: Mutex::new(repo), guard })
     }
 
     /// Runs one operation of this clone at a time, here and in other processes, on a tree that is whole.
     pub(crate) fn operate<T>(&self, work: impl FnOnce(&Repo) -> Result<T>) -> Result<T> {
-        let repo = self.repo.lock().map_err(|_| {
-            Error::new(ErrorKind::Panicked, "an earlier operation panicked").hint("open the connection anew")
-        })?;
-        let operation = repo.locks.operation.hold(&repo.context)?;
-        if operation.interrupted().is_some() || repo.needs_recovery() {
-            let tree = repo.hold_tree()?;
-            repo.recover(operation.interrupted().or(tree.interrupted()))?;
+        let mut repo = self.lock()?;
+        if repo.is_none() {
+            *repo = Some(open_repo(&self.settings, &self.guard.context)?);
         }
-        repo.check_state()?;
-        work(&repo).inspect_err(|_| repo.forget_unsaved())
+        let Some(repo) = &*repo else { return Err(Error::unsupported("a clone that is not open")) };
+        let worked = || {
+            let operation = repo.locks.operation.hold(&repo.context)?;
+            if operation.interrupted().is_some() || repo.needs_recovery() {
+                let tree = repo.hold_tree()?;
+                repo.recover(operation.interrupted().or(tree.interrupted())).map_err(damage::pending)?;
+            }
+            repo.check_state()?;
+            work(repo).inspect_err(|_| repo.forget_unsaved())
+        };
+        worked().map_err(|error| damage::explain(error, &self.settings, &self.guard.context))
+    }
+
+    /// Goes back to before a pull that was interrupted or met conflicts.
+    pub(crate) fn undo(&self) -> Result<Oid> {
+        let mut repo = self.lock()?;
+        // What is in memory of the repository is none of what will be.
+        *repo = None;
+        let fresh = Repo::at(&self.settings.path, Arc::clone(&self.settings), self.guard.context.clone());
+        let undone = fresh.and_then(|fresh| {
+            let _operation = fresh.locks.operation.hold(&fresh.context)?;
+            let _tree = fresh.hold_tree()?;
+            fresh.undo()
+        });
+        undone.map_err(|error| damage::explain(error, &self.settings, &self.guard.context))
+    }
+
+    /// Mends the clone, and tells in sentences what was done.
+    pub(crate) fn repair(&self) -> Result<Vec<String>> {
+        let mut repo = self.lock()?;
+        *repo = None;
+        let done = repair::repair(&self.settings, &self.guard.context)?;
+        *repo = Some(open_repo(&self.settings, &self.guard.context)?);
+        Ok(done)
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Option<Repo>>> {
+        self.repo.lock().map_err(|_| {
+            Error::new(ErrorKind::Panicked, "an earlier operation panicked").hint("open the connection anew")
+        })
     }
 
     /// Changes files while no synchronisation reads or changes them.
@@ -148,6 +198,11 @@ impl FileBackend for GitBackend {
     fn as_sync(&self) -> Option<&dyn SyncFileBackend> {
         Some(self)
     }
+}
+
+fn open_repo(settings: &Arc<Settings>, context: &Context) -> Result<Repo> {
+    open::open(Arc::clone(settings), context.clone())
+        .map_err(|error| damage::explain(error, settings, context))
 }
 
 /// A stream into the working tree. Only its end touches the tree, and waits for its turn.

@@ -11,6 +11,7 @@ use git2::{Config, ErrorCode, Oid, Repository, RepositoryInitOptions};
 
 use crate::{
     checkout::{Before, Differ, check_changes},
+    damage::pending,
     errors::Context as _,
     incoming::fetch_whole,
     journal::{Journal, Step},
@@ -31,21 +32,29 @@ const OWN_BRANCH: &str = "f9/branch";
 
 /// Opens the clone at `settings.path`; makes it if there is none.
 pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
-    crate::libgit2::init()?;
+    make_if_missing(&settings, &context)?;
     let path = settings.path.clone();
-    // Where a clone was made and its maker was ended before it had tidied up, that is made up for.
-    if !is_clone(&path)? || path.join(NURSERY).exists() {
-        make_clone(&settings, &context)?;
-    }
     let repo = Repo::at(&path, settings, context)?;
     {
         let operation = repo.locks.operation.hold(&repo.context)?;
         let tree = repo.locks.tree.hold(&repo.context)?;
-        repo.recover(operation.interrupted().or(tree.interrupted()))?;
+        repo.recover(operation.interrupted().or(tree.interrupted())).map_err(pending)?;
+        repo.check_configured()?;
         repo.point_at_remote()?;
         repo.switch_to_branch()?;
     }
     Ok(repo)
+}
+
+/// Sees to it that there is a clone.
+pub(crate) fn make_if_missing(settings: &Settings, context: &Context) -> Result<()> {
+    crate::libgit2::init()?;
+    let path = &settings.path;
+    // Where a clone was made and its maker was ended before it had tidied up, that is made up for.
+    if !is_clone(path)? || path.join(NURSERY).exists() {
+        make_clone(settings, context)?;
+    }
+    Ok(())
 }
 
 /// Whether there is a clone. Refuses whatever else is there, but for an empty directory.
@@ -161,6 +170,16 @@ fn fetch_into(directory: &PathBuf, settings: &Settings, context: &Context) -> Re
 }
 
 impl Repo {
+    /// Refuses a clone whose configuration is gone: what is set below would make it look like one that is whole.
+    fn check_configured(&self) -> Result<()> {
+        let config = fs::metadata(self.git.commondir().join("config"));
+        if config.is_ok_and(|config| config.len() > 0) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Integrity, "the configuration of the clone is gone")
+            .hint("`f9 repair NAME:` makes it anew"))
+    }
+
     /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand. That it is the right one shows
     /// when its history is compared with that of the clone, before anything of it is brought here.
     fn point_at_remote(&self) -> Result<()> {

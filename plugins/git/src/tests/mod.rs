@@ -1,6 +1,7 @@
 //! The backend against real repositories, checked with the `git` command line.
 
 mod conflicts;
+mod damage;
 mod divergence;
 mod files;
 mod hidden;
