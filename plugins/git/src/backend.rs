@@ -2,23 +2,26 @@
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use f9_plugin_api::{
     BackendPath, ByteRange, Bytes, Capabilities, Content, Context, CopyOptions, CreateOptions, DeleteOptions,
     Entries, Error, ErrorKind, FileBackend, FileInfo, FileWriter, ListOptions, Reader, Result,
-    SyncFileBackend, UpdateMode, serde_json::Value,
+    SyncFileBackend, UpdateMode, log, serde_json::Value,
 };
 use f9_tree::{Tree, TreeOptions};
+use git2::Oid;
 
 use crate::{
     commands,
     converted::{Attributes, Conversion, MAX_POINTER},
+    damage,
     dotgit::is_dot_git,
     journal::Journal,
     open,
     options::{Options, Settings},
+    repair,
     repository::{Locks, Repo},
 };
 
@@ -29,9 +32,11 @@ pub(crate) const CAPABILITIES: Capabilities =
 /// A working tree and the repository it belongs to.
 pub(crate) struct GitBackend {
     tree: Tree,
-    repo: Mutex<Repo>,
+    settings: Arc<Settings>,
+    /// `None` as long as it could not be opened, because it is damaged or a pull is pending: files can be read all the same.
+    repo: Mutex<Option<Repo>>,
     guard: TreeGuard,
-    attributes: Arc<Mutex<Attributes>>,
+    attributes: Arc<Mutex<Option<Attributes>>>,
 }
 
 /// What a change of a single file needs to know of the repository: enough to wait for its turn.
@@ -46,12 +51,33 @@ impl GitBackend {
     /// Opens the clone, or makes it.
     pub(crate) fn open(options: Options, context: Context) -> Result<Self> {
         let settings = Arc::new(Settings::from_options(options)?);
-        let repo = open::open(Arc::clone(&settings), context.clone())?;
+        open::make_if_missing(&settings, &context)?;
+        let repo = match open_repo(&settings, &context) {
+            Err(error) if damage::leaves_files_readable(&error) => {
+                let advice = error.advice().unwrap_or_default();
+                log::warn!("{}; files can be read: {advice}", error.message());
+                None
+            }
+            repo => Some(repo?),
+        };
         let options = TreeOptions::default().create_root(false).reserved(|name| is_dot_git(name.as_bytes()));
         let tree = Tree::open(&settings.path, options)?;
-        let guard = TreeGuard { locks: repo.locks.clone(), journal: repo.journal.clone(), context };
-        let attributes = Arc::new(Mutex::new(repo.attributes()?));
-        Ok(Self { tree, repo: Mutex::new(repo), guard, attributes })
+        let (locks, journal) = match &repo {
+            Some(repo) => (repo.locks.clone(), repo.journal.clone()),
+            None => Repo::keepers(&settings.path.join(".git/f9"), &settings),
+        };
+        let guard = TreeGuard { locks, journal, context };
+        let attributes = repo.as_ref().map(Repo::attributes).transpose()?;
+        let attributes = Arc::new(Mutex::new(attributes));
+        Ok(Self { tree, settings, repo: Mutex::new(repo), guard, attributes })
+    }
+
+    /// Opens a clone that could not be opened before.
+    fn open_again(&self) -> Result<Repo> {
+        let repo = open_repo(&self.settings, &self.guard.context)?;
+        let attributes = repo.attributes()?;
+        *self.attributes.lock().unwrap_or_else(PoisonError::into_inner) = Some(attributes);
+        Ok(repo)
     }
 
     /// Refuses content for a path whose files git keeps in another form. `None` is content that is not known yet.
@@ -75,16 +101,50 @@ impl GitBackend {
 
     /// Runs one operation of this clone at a time, here and in other processes, on a tree that is whole.
     pub(crate) fn operate<T>(&self, work: impl FnOnce(&Repo) -> Result<T>) -> Result<T> {
-        let repo = self.repo.lock().map_err(|_| {
-            Error::new(ErrorKind::Panicked, "an earlier operation panicked").hint("open the connection anew")
-        })?;
-        let operation = repo.locks.operation.hold(&repo.context)?;
-        if operation.interrupted().is_some() || repo.needs_recovery() {
-            let tree = repo.hold_tree()?;
-            repo.recover(operation.interrupted().or(tree.interrupted()))?;
+        let mut repo = self.lock()?;
+        if repo.is_none() {
+            *repo = Some(self.open_again()?);
         }
-        repo.check_state()?;
-        work(&repo).inspect_err(|_| repo.forget_unsaved())
+        let Some(repo) = &*repo else { return Err(Error::unsupported("a clone that is not open")) };
+        let worked = || {
+            let operation = repo.locks.operation.hold(&repo.context)?;
+            if operation.interrupted().is_some() || repo.needs_recovery() {
+                let tree = repo.hold_tree()?;
+                repo.recover(operation.interrupted().or(tree.interrupted())).map_err(damage::pending)?;
+            }
+            repo.check_state()?;
+            work(repo).inspect_err(|_| repo.forget_unsaved())
+        };
+        worked().map_err(|error| damage::explain(error, &self.settings, &self.guard.context))
+    }
+
+    /// Goes back to before a pull that was interrupted or met conflicts.
+    pub(crate) fn undo(&self) -> Result<Oid> {
+        let mut repo = self.lock()?;
+        // What is in memory of the repository is none of what will be.
+        *repo = None;
+        let fresh = Repo::at(&self.settings.path, Arc::clone(&self.settings), self.guard.context.clone());
+        let undone = fresh.and_then(|fresh| {
+            let _operation = fresh.locks.operation.hold(&fresh.context)?;
+            let _tree = fresh.hold_tree()?;
+            fresh.undo()
+        });
+        undone.map_err(|error| damage::explain(error, &self.settings, &self.guard.context))
+    }
+
+    /// Mends the clone, and tells in sentences what was done.
+    pub(crate) fn repair(&self) -> Result<Vec<String>> {
+        let mut repo = self.lock()?;
+        *repo = None;
+        let done = repair::repair(&self.settings, &self.guard.context)?;
+        *repo = Some(self.open_again()?);
+        Ok(done)
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, Option<Repo>>> {
+        self.repo.lock().map_err(|_| {
+            Error::new(ErrorKind::Panicked, "an earlier operation panicked").hint("open the connection anew")
+        })
     }
 
     /// Changes files while no synchronisation reads or changes them.
@@ -195,7 +255,11 @@ impl FileBackend for GitBackend {
     }
 }
 
-fn check_storable(attributes: &Mutex<Attributes>, path: &BackendPath, content: Option<&[u8]>) -> Result<()> {
+fn check_storable(
+    attributes: &Mutex<Option<Attributes>>,
+    path: &BackendPath,
+    content: Option<&[u8]>,
+) -> Result<()> {
     match conversion_of(attributes, path)? {
         Some(conversion) if !content.is_some_and(|content| conversion.is_stored_form(content)) => {
             Err(conversion.refusal(path.as_str().as_bytes()))
@@ -205,14 +269,21 @@ fn check_storable(attributes: &Mutex<Attributes>, path: &BackendPath, content: O
 }
 
 /// The attribute by which git would convert the file at `path`. Refuses what is not of this repository.
-fn conversion_of(attributes: &Mutex<Attributes>, path: &BackendPath) -> Result<Option<Conversion>> {
+fn conversion_of(attributes: &Mutex<Option<Attributes>>, path: &BackendPath) -> Result<Option<Conversion>> {
     if path.is_root() {
         return Ok(None);
     }
     // Nothing is left half done by a panic: it only reads.
     let attributes = attributes.lock().unwrap_or_else(PoisonError::into_inner);
+    // Of a clone that is damaged nothing is known, and nothing published: whoever mends it looks at every file again.
+    let Some(attributes) = &*attributes else { return Ok(None) };
     attributes.check_is_of_this_repository(path.as_str().as_bytes())?;
     attributes.conversion(path.as_str().as_bytes())
+}
+
+fn open_repo(settings: &Arc<Settings>, context: &Context) -> Result<Repo> {
+    open::open(Arc::clone(settings), context.clone())
+        .map_err(|error| damage::explain(error, settings, context))
 }
 
 /// A stream into the working tree. Only its end touches the tree, and waits for its turn.
@@ -220,7 +291,7 @@ struct Writer {
     writer: Box<dyn FileWriter>,
     guard: TreeGuard,
     path: BackendPath,
-    attributes: Arc<Mutex<Attributes>>,
+    attributes: Arc<Mutex<Option<Attributes>>>,
     /// As much of the content as tells whether it is a pointer of Git LFS.
     beginning: Vec<u8>,
 }

@@ -15,8 +15,10 @@ pub(crate) fn run(backend: &GitBackend, name: &str, arguments: &Value) -> Result
     match name {
         "follow_remote" => follow_remote(backend),
         "keep_local" => keep_local(backend, message(arguments)?),
+        "abort" => abort(backend),
+        "repair" => Ok(json!({"done": backend.repair()?})),
         _ => Err(Error::unsupported(&format!("the command `{name}`"))
-            .hint("the commands are `follow_remote` and `keep_local`")),
+            .hint("the commands are `follow_remote`, `keep_local`, `abort` and `repair`")),
     }
 }
 
@@ -38,6 +40,12 @@ fn follow_remote(backend: &GitBackend) -> Result<Value> {
     }
     done.push(format!("now as the remote, at {}", short(followed.now)));
     Ok(json!({"done": done, "kept": kept, "revision": followed.now.to_string()}))
+}
+
+fn abort(backend: &GitBackend) -> Result<Value> {
+    let commit = backend.undo()?;
+    let done = [format!("the pull is taken back: the branch is at {}", short(commit))];
+    Ok(json!({"done": done, "revision": commit.to_string()}))
 }
 
 fn keep_local(backend: &GitBackend, message: Option<&str>) -> Result<Value> {

@@ -133,21 +133,43 @@ fn copy_all(from: &Repository, to: &Repository, context: &Context) -> Result<()>
 ///
 /// `Integrity`, which names what is missing or wrong.
 pub(crate) fn check_connected(git: &Repository, tip: Oid, context: &Context) -> Result<()> {
+    let known = || {
+        let mut known: Vec<Oid> = Vec::new();
+        for reference in git.references()? {
+            let reference = reference?;
+            known.extend(reference.target().filter(|_| reference.is_branch() || reference.is_remote()));
+        }
+        Ok::<_, git2::Error>(known)
+    };
+    check(git, tip, &known().context("read the branches")?, Depth::Header, context)
+}
+
+/// How closely a file's object is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// That it is there, and a file.
+    Header,
+    /// That its content is what its name says, too.
+    Content,
+}
+
+/// As [`check_connected`], of the whole history.
+pub(crate) fn check_whole(git: &Repository, tip: Oid, depth: Depth, context: &Context) -> Result<()> {
+    check(git, tip, &[], depth, context)
+}
+
+fn check(git: &Repository, tip: Oid, known: &[Oid], depth: Depth, context: &Context) -> Result<()> {
     let walk = || {
         let mut walk = git.revwalk()?;
         walk.set_sorting(Sort::TOPOLOGICAL | Sort::REVERSE)?;
         walk.push(tip)?;
-        for reference in git.references()? {
-            let reference = reference?;
-            if let Some(id) = reference.target().filter(|_| reference.is_branch() || reference.is_remote()) {
-                walk.hide(id)?;
-            }
-        }
+        known.iter().try_for_each(|id| walk.hide(*id))?;
         walk.collect::<Result<Vec<_>, _>>()
     };
     let commits = walk().map_err(|error| incomplete("a commit", tip).caused_by(error))?;
     let odb = git.odb().context("open the objects")?;
-    let mut check = Check { git, odb: &odb, context, trees: HashSet::new(), blobs: HashSet::new() };
+    let (trees, blobs) = (HashSet::new(), HashSet::new());
+    let mut check = Check { git, odb: &odb, context, depth, is_shallow: git.is_shallow(), trees, blobs };
     commits.into_iter().try_for_each(|commit| check.commit(commit))
 }
 
@@ -155,6 +177,9 @@ struct Check<'a> {
     git: &'a Repository,
     odb: &'a Odb<'a>,
     context: &'a Context,
+    depth: Depth,
+    /// What comes before some commits is meant to be missing.
+    is_shallow: bool,
     /// Directories and files by themselves: what was seen to be the one may be called the other elsewhere.
     trees: HashSet<Oid>,
     blobs: HashSet<Oid>,
@@ -171,7 +196,10 @@ struct Below {
 impl<'a> Check<'a> {
     fn commit(&mut self, id: Oid) -> Result<()> {
         let (tree, parents) = self.read_commit(id)?;
-        let before = parents.first().map(|parent| self.read_commit(*parent)).transpose()?;
+        let before = match parents.first().map(|parent| self.read_commit(*parent)) {
+            Some(Err(_)) if self.is_shallow => None,
+            before => before.transpose()?,
+        };
         let root = Below { path: Vec::new(), depth: 0, tree, before: before.map(|(tree, _)| tree) };
         let mut open = vec![root];
         while let Some(below) = open.pop() {
@@ -213,8 +241,12 @@ impl<'a> Check<'a> {
     }
 
     fn blob(&self, id: Oid, path: &[u8]) -> Result<()> {
-        match self.odb.read_header(id) {
-            Ok((_, ObjectType::Blob)) => Ok(()),
+        let kind = match self.depth {
+            Depth::Header => self.odb.read_header(id).map(|(_, kind)| kind),
+            Depth::Content => self.odb.read(id).map(|object| object.kind()),
+        };
+        match kind {
+            Ok(ObjectType::Blob) => Ok(()),
             Ok(_) => Err(malformed("what it calls a file is none", path)),
             Err(cause) => Err(incomplete("a file", id).at(String::from_utf8_lossy(path)).caused_by(cause)),
         }

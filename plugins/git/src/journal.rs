@@ -20,6 +20,16 @@ pub(crate) enum Step {
     Conflict { ours: Oid, their: Oid },
 }
 
+impl Step {
+    /// The commits between which it leads.
+    pub(crate) fn commits(self) -> Vec<Oid> {
+        match self {
+            Self::Advance { from, to } => from.into_iter().chain([to]).collect(),
+            Self::Conflict { ours, their } => vec![ours, their],
+        }
+    }
+}
+
 impl Journal {
     pub(crate) const fn new(path: PathBuf) -> Self {
         Self(path)
@@ -51,7 +61,7 @@ impl Journal {
     fn unreadable(&self) -> Error {
         Error::new(ErrorKind::Integrity, "the journal of an interrupted operation is unreadable")
             .with("journal", self.0.display())
-            .hint("compare the working tree with `git status`, then delete the journal")
+            .hint("`f9 repair NAME:` finishes it from what was seen at the remote")
     }
 }
 
@@ -95,6 +105,6 @@ mod tests {
         std::fs::write(dir.path().join("journal"), "advance 00").unwrap();
         let error = journal.read().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Integrity);
-        assert!(error.advice().unwrap().contains("git status"));
+        assert!(error.advice().unwrap().contains("f9 repair"));
     }
 }

@@ -6,17 +6,14 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, Oid};
 
 use crate::{
-    checkout::Before, clone, errors::Context as _, new_branch, options::Settings, own_file, ownership,
-    remote_url::RemoteUrl, repository::Repo,
+    checkout::Before, clone, damage::pending, errors::Context as _, new_branch, options::Settings, own_file,
+    ownership, remote_url::RemoteUrl, repository::Repo,
 };
 
 /// Opens the clone at `settings.path`; makes it if there is none.
 pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
-    crate::libgit2::init()?;
+    make_if_missing(&settings, &context)?;
     let path = settings.path.clone();
-    if !is_clone(&path)? {
-        clone::make(&settings, &context)?;
-    }
     if !settings.trust_other_owner {
         ownership::check_clone(&path)?;
     }
@@ -24,7 +21,8 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
     match repo.locks.operation.hold(&repo.context) {
         Ok(operation) => {
             let tree = repo.locks.tree.hold(&repo.context)?;
-            repo.recover(operation.interrupted().or(tree.interrupted()))?;
+            repo.recover(operation.interrupted().or(tree.interrupted())).map_err(pending)?;
+            repo.check_configured()?;
             repo.point_at_remote()?;
             repo.switch_to_branch()?;
         }
@@ -32,6 +30,16 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
         Err(error) => return Err(error),
     }
     Ok(repo)
+}
+
+/// Sees to it that there is a clone.
+pub(crate) fn make_if_missing(settings: &Settings, context: &Context) -> Result<()> {
+    crate::libgit2::init()?;
+    let path = &settings.path;
+    if !is_clone(path)? {
+        clone::make(settings, context)?;
+    }
+    Ok(())
 }
 
 /// Whether there is a clone. Refuses whatever else is there, but for an empty directory.
@@ -85,6 +93,16 @@ impl Repo {
                 "an interrupted operation is not finished there: files may be older or newer than their commit"
             );
         }
+    }
+
+    /// Refuses a clone whose configuration is gone: what is set below would make it look like one that is whole.
+    fn check_configured(&self) -> Result<()> {
+        let config = fs::metadata(self.git.commondir().join("config"));
+        if config.is_ok_and(|config| config.len() > 0) {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Integrity, "the configuration of the clone is gone")
+            .hint("`f9 repair NAME:` makes it anew"))
     }
 
     /// Sees to it that `origin` is the remote of this connection, for whoever uses git by hand. That it is the right one shows

@@ -1,6 +1,11 @@
 //! The clone: libgit2's repository with what this plugin keeps beside it.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{
+    fs,
+    io::{self, Read as _, Seek as _},
+    path::Path,
+    sync::Arc,
+};
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{ErrorCode, Oid, Reference, Repository, RepositoryOpenFlags, RepositoryState, Signature, Tree};
@@ -62,10 +67,15 @@ impl Repo {
         }
         let transport = crate::transport::open(&settings, &context)?;
         let worktree = Worktree::open(path, private.join("spool"))?;
-        let journal = Journal::new(private.join("journal"));
+        let (locks, journal) = Self::keepers(&private, &settings);
+        Ok(Self { git, settings, context, transport, worktree, journal, locks })
+    }
+
+    /// What keeps operations apart, inside the clone's private directory.
+    pub(crate) fn keepers(private: &Path, settings: &Settings) -> (Locks, Journal) {
         let lock = |name: &str| LockFile::new(private.join(name), settings.timeout);
         let locks = Locks { operation: lock("operation.lock"), tree: lock("tree.lock") };
-        Ok(Self { git, settings, context, transport, worktree, journal, locks })
+        (locks, Journal::new(private.join("journal")))
     }
 
     /// The attributes of this clone, to be asked while it is busy.
@@ -198,10 +208,32 @@ impl Repo {
         self.check_no_other_operation()?;
         self.check_not_sparse()?;
         let head = self.git.find_reference("HEAD").context("read HEAD")?;
-        if head.symbolic_target_bytes() == Some(self.settings.branch_ref().as_bytes()) {
-            return Ok(());
+        if head.symbolic_target_bytes() != Some(self.settings.branch_ref().as_bytes()) {
+            return Err(self.elsewhere(&head));
         }
-        Err(self.elsewhere(&head))
+        self.check_references()
+    }
+
+    /// Refuses to go on where it is not known what was published, or what is here: all would look new.
+    fn check_references(&self) -> Result<()> {
+        // libgit2 takes what was cut off of it for what never was.
+        if !ends_with_line(&self.git.commondir().join("packed-refs")).context("read the references")? {
+            return Err(Error::new(ErrorKind::Integrity, "the references are gone")
+                .hint("`f9 repair NAME:` finds them"));
+        }
+        match self.git.refname_to_id(&self.settings.tracking_ref()) {
+            Ok(_) if self.head()?.is_none() => {
+                Err(Error::new(ErrorKind::Integrity, "the branch is gone").hint("`f9 repair NAME:` finds it"))
+            }
+            Err(error) if error.code() != ErrorCode::NotFound => {
+                Err(error).context("read what was seen at the remote")
+            }
+            _ if self.head()?.is_some() && !self.git.path().join("index").exists() => {
+                Err(Error::new(ErrorKind::Integrity, "the index is gone")
+                    .hint("`f9 repair NAME:` makes it anew"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Refuses to go on while git itself is in the middle of something that is none of ours.
@@ -267,6 +299,21 @@ impl Repo {
              conflict_resolve; `f9 resolve NAME:PATH`), then push",
         ))
     }
+}
+
+/// Whether a file, if it is there, ends as one of lines does.
+fn ends_with_line(file: &Path) -> io::Result<bool> {
+    let mut file = match fs::File::open(file) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(error),
+    };
+    let mut last = [0];
+    Ok(file.metadata()?.len() > 0 && {
+        file.seek(io::SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        last == *b"\n"
+    })
 }
 
 /// "1 conflict is", "2 conflicts are".

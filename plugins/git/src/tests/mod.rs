@@ -2,6 +2,7 @@
 
 mod conflicts;
 mod converted;
+mod damage;
 mod divergence;
 mod files;
 mod hidden;

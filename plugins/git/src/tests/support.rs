@@ -110,8 +110,8 @@ pub(crate) fn read(root: &Path, path: &str) -> String {
 /// Runs git, which must succeed, and gives back what it says.
 pub(crate) fn git(dir: &Path, arguments: &[&str]) -> String {
     let output = git_command(dir, arguments).output().expect("these tests need `git`");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "git {arguments:?} in {}: {stderr}", dir.display());
+    let said = String::from_utf8_lossy(&[&*output.stderr, &*output.stdout].concat()).into_owned();
+    assert!(output.status.success(), "git {arguments:?} in {}: {said}", dir.display());
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
