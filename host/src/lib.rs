@@ -95,8 +95,8 @@
 //!
 //! # What is absent
 //!
-//! The host names no plugin. It needs no environment variable (the user's data and configuration directories are looked up
-//! in some). It never unloads a library.
+//! The host names no plugin. It needs no environment variable (the user's home, data and configuration directories are
+//! looked up in some). It never unloads a library.
 
 mod backend;
 mod connection;
