@@ -156,6 +156,9 @@ impl HostBuilder {
 
     /// Sends the log records of plugins, up to `level`, to `sink` instead of this program's `log`. A library has one
     /// logger for its lifetime: the first host in the process to open one of its backends decides.
+    ///
+    /// Records keep their targets, such as `f9_backend_git::conflicts` or that of a dependency: `sink` can tell by
+    /// [`target`](log::Record::target) which it wants. The secrets of connections are hidden in them.
     #[must_use]
     pub fn on_log(
         mut self,

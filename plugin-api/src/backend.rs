@@ -200,6 +200,12 @@ pub trait FileBackend: Send + Sync {
     /// Runs one of the plugin's own commands, which its documentation describes (maintenance, for instance). Needs
     /// [`Capabilities::COMMAND`].
     ///
+    /// One name means the same for all: `sweep` removes what interrupted operations have left and nobody needs, as `f9
+    /// sweep` asks for. Its arguments are `{"min_age": SECONDS, "dry_run": BOOLEAN}`, both optional; without an age the plugin
+    /// knows from which on nobody can still be at work on a leftover. It answers `{"removed": […], "failed": [{"orphan": …,
+    /// "error": TEXT}]}`, or if it is only to tell `{"found": […]}`; each leftover is an object with a `reason` and a `path`,
+    /// `filename` or `name`.
+    ///
     /// # Errors
     ///
     /// [`Unsupported`](ErrorKind::Unsupported) for a name that the plugin does not know.
