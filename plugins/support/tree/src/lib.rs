@@ -30,7 +30,8 @@
 //!   to the old file keep the old content; extended attributes are not carried over.
 //! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
 //!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. Pipes, sockets and devices
-//!   are refused without being opened.
+//!   are refused without being opened. On Linux, a content of 4 MiB and more is read into huge pages, of which the process
+//!   keeps up to 32 MiB for the next such content.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
 //!   be in the file. What comes from a reader is gathered in memory first. A success says that the bytes are in a file that

@@ -5,6 +5,7 @@ mod backend;
 mod directory;
 mod draft;
 mod errors;
+mod large;
 mod listing;
 mod read;
 mod remove;
