@@ -33,7 +33,8 @@
 //!   breaks off. Space is taken before anything is overwritten.
 //! - **Reading** yields one length: that of the file when it was opened; a file that others cut short meanwhile is `Busy`.
 //!   The kernel's own files in /proc and /sys, whose size says nothing, are read to their end. What
-//!   is no regular file is refused: a pipe or a device is opened for a moment, without waiting, to see what it is.
+//!   is no regular file is refused: a pipe or a device is opened for a moment, without waiting, to see what it is. On Linux, a
+//!   content of 4 MiB and more is read into huge pages, of which the process keeps up to 32 MiB for the next such content.
 //! - **Appending** is one `write` with `O_APPEND`, of at most 2,147,479,552 bytes. If the storage takes only a part of
 //!   it, that part is taken back. Only if the process is killed inside that call, a beginning of the appended bytes can
 //!   be in the file. What comes from a reader is gathered in memory first. A success says that the bytes are in a file that

@@ -7,6 +7,7 @@ mod directory;
 mod draft;
 mod errors;
 mod in_place;
+mod large;
 mod listing;
 mod read;
 mod remove;

@@ -12,6 +12,7 @@ use rustix::{
 
 use super::{
     errors::{failure, is_a_directory, not_a_regular_file},
+    large::{LARGE, Large},
     resolve::Root,
     stat::Stat,
 };
@@ -43,6 +44,11 @@ pub(crate) fn read(root: &Root, path: &str, range: ByteRange) -> Result<Bytes> {
     }
     let wanted = range.within(stat.size);
     let length = usize::try_from(wanted.end - wanted.start).map_err(|_| too_large(stat.size))?;
+    if length >= LARGE
+        && let Some(memory) = Large::of(length)
+    {
+        return read_large(&fd, memory, wanted.start, stat.size);
+    }
     let mut content = Vec::new();
     content.try_reserve_exact(length).map_err(|_| too_large(stat.size))?;
     while content.len() < length {
@@ -57,6 +63,19 @@ pub(crate) fn read(root: &Root, path: &str, range: ByteRange) -> Result<Bytes> {
     }
     content.truncate(length); // an allocator may give more room than was asked for
     Ok(content.into())
+}
+
+fn read_large(fd: &OwnedFd, mut memory: Large, start: u64, size: u64) -> Result<Bytes> {
+    let mut done = 0;
+    while done < memory.bytes().len() {
+        let read = retry_on_intr(|| pread(fd, &mut memory.bytes()[done..], start + done as u64));
+        match read.map_err(|errno| failure(DOING, errno))? {
+            0 if is_size_untrue(fd, size, DOING)? => break,
+            0 => return Err(shrunk()),
+            length => done += length,
+        }
+    }
+    Ok(Bytes::from_owner(memory).slice(..done))
 }
 
 /// The content of a file whose size is said to be 0, which for those of /proc says nothing. One that others write to
