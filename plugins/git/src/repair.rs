@@ -155,7 +155,7 @@ impl Repair<'_> {
             line.strip_suffix(b"\n").is_some_and(is_packed_line) // the last may have been cut off
         });
         let whole = whole.collect::<Vec<_>>().concat();
-        if whole.iter().any(|&byte| byte == b'\n') {
+        if whole.contains(&b'\n') {
             self.write("packed-refs", &whole)?;
         }
         Ok("its whole lines are kept, and of the others what the logs of the branches tell")
