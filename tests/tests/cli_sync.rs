@@ -199,3 +199,43 @@ fn a_directory_is_mirrored_into_a_repository_and_out_of_it() {
     shell.ok(["delete", "-r", "plain:copy"]);
     assert!(shell.ok(["mirror", "--delete", "plain:", "ann:files"]).contains("15 deleted"));
 }
+
+#[test]
+fn what_is_stuck_has_a_way_out() {
+    let shell = disagreeing();
+    let git = |arguments: &[&str]| {
+        let output =
+            Command::new("git").arg("-C").arg(shell.path("remote.git")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}");
+        text(&output.stdout).trim().to_owned()
+    };
+    // Conflicts are taken back.
+    assert!(shell.ok(["pull", "ann:", "--abort"]).starts_with("the pull is taken back: the branch is at "));
+    assert_eq!(shell.ok(["conflicts", "ann:"]), "");
+    assert_eq!(shell.ok(["read", "ann:list.txt"]), "wine\n");
+    shell.fails(["pull", "ann:", "--abort"], 5);
+    // The remote takes a commit back.
+    let branch = git(&["for-each-ref", "--format=%(refname)", "refs/heads"]);
+    git(&["update-ref", &branch, &git(&["rev-parse", &format!("{branch}^")])]);
+    let errors = shell.fails(["pull", "bob:"], 5);
+    assert!(errors.contains("was rewritten") && errors.contains("--follow-remote"), "{errors}");
+    shell.fails(["sync", "bob:"], 5);
+    let done = shell.ok(["pull", "bob:", "--follow-remote"]);
+    assert!(done.contains("kept as refs/f9/kept/"), "{done}");
+    assert_eq!(shell.ok(["read", "bob:list.txt"]), "milk\n");
+    // The remote loses the branch.
+    git(&["update-ref", "-d", &branch]);
+    assert!(shell.fails(["push", "bob:"], 5).contains("no longer has the branch"));
+    assert!(shell.ok(["push", "bob:", "--keep-local"]).starts_with("published what is here"));
+    // The disk loses the index.
+    fs::write(shell.path("bob/.git/index"), "").unwrap();
+    let errors = shell.fails(["push", "bob:"], 1);
+    assert!(errors.contains("`.git/index` is empty") && errors.contains("f9 repair"), "{errors}");
+    assert!(shell.ok(["repair", "bob:"]).contains("`.git/index` is empty: made anew"));
+    let answer: Value = serde_json::from_str(&shell.ok(["--json", "repair", "bob:"])).unwrap();
+    assert!(answer["done"][0].as_str().unwrap().contains("not damaged"), "{answer}");
+    shell.ok(["sync", "bob:"]);
+    // Other plugins may have nothing of it.
+    let errors = shell.fails(["repair", "plain:"], 5);
+    assert!(errors.contains("a `local` backend has nothing that could be repaired"), "{errors}");
+}

@@ -38,6 +38,10 @@ pub(crate) fn from_git(what: &str, error: git2::Error) -> Error {
     let message = format!("cannot {what}: {}", clean(error.message()));
     let kind = kind_of(&error);
     let answer = Error::new(kind, message);
+    if error.message().contains(ODD_DATE) {
+        return answer
+            .hint("a commit has a date beyond all calendars, which libgit2 does not read; `git fsck` there names it");
+    }
     if kind == ErrorKind::Busy {
         return answer.hint("if no other git runs there, delete the file that ends in `.lock`");
     }
@@ -49,6 +53,9 @@ fn from_io(what: &str, error: std::io::Error) -> Error {
     Error::new(error.kind(), format!("cannot {what}: {}", error.message()))
 }
 
+/// libgit2's words for a date of more than 63 bits.
+const ODD_DATE: &str = "invalid Unix timestamp";
+
 fn kind_of(error: &git2::Error) -> ErrorKind {
     let says = |text: &str| error.message().contains(text);
     match error.code() {
@@ -59,6 +66,7 @@ fn kind_of(error: &git2::Error) -> ErrorKind {
         _ if says("No space left on device") || says("Disk quota exceeded") => ErrorKind::StorageFull,
         _ if says("Permission denied") => ErrorKind::PermissionDenied,
         _ if says("Read-only file system") => ErrorKind::ReadOnly,
+        _ if says(ODD_DATE) => ErrorKind::Integrity,
         _ if says("does not match the type") || says("object hash mismatch") || says("corrupt") => {
             ErrorKind::Integrity
         }

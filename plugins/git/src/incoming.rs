@@ -7,10 +7,10 @@ use std::{
 };
 
 use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
-use git2::{FileMode, ObjectType, Odb, Oid, Repository, Sort, Tree};
+use git2::{ErrorCode, FileMode, ObjectType, Odb, Oid, Repository, Sort, Tree};
 
 use crate::{
-    errors::Context as _,
+    errors::{Context as _, from_git},
     repository::Repo,
     transport::{Tip, Transport, Wanted},
 };
@@ -166,7 +166,10 @@ fn check(git: &Repository, tip: Oid, known: &[Oid], depth: Depth, context: &Cont
         known.iter().try_for_each(|id| walk.hide(*id))?;
         walk.collect::<Result<Vec<_>, _>>()
     };
-    let commits = walk().map_err(|error| incomplete("a commit", tip).caused_by(error))?;
+    let commits = walk().map_err(|error| match error.code() {
+        ErrorCode::NotFound => incomplete("a commit", tip).caused_by(error),
+        _ => from_git("read the history", error),
+    })?;
     let odb = git.odb().context("open the objects")?;
     let (trees, blobs) = (HashSet::new(), HashSet::new());
     let mut check = Check { git, odb: &odb, context, depth, is_shallow: git.is_shallow(), trees, blobs };

@@ -55,6 +55,30 @@
 //! A clone whose HEAD somebody has put on another branch, or on none, is refused; nothing is switched. Only one that f9 itself
 //! put on its branch is switched to another `branch`, if nothing in it is pending.
 //!
+//! # What a remote sends
+//!
+//! It is looked at as a whole before anything is written down of it: that all is there, of the kind that it is said to be, and
+//! can be here (names, links). What was left out once is asked for again by the next `pull`. The remote's HEAD must name a
+//! branch that exists, unless `branch` does.
+//!
+//! A branch that the remote lost, and a history that it rewrote, are followed by nothing: `pull`, `sync` and `push` are
+//! `InvalidOperation`, with the fact `reason` (`branch-lost`, `history-rewritten`, `history-unrelated`), both tips and how many
+//! commits differ. What a `git fetch` by hand has seen before f9 is taken for known.
+//!
+//! # Commands
+//!
+//! | command | arguments | answer |
+//! |---|---|---|
+//! | `follow_remote` | none | Puts the branch where the remote's is. Commits that the remote lacks are kept as `kept.reference` (`refs/f9/kept/…`), `kept.commits` of them. |
+//! | `keep_local` | `message` | Commits, merges what the remote has, and publishes all of it, also what the remote took away; makes a lost branch anew. `sent` commits. |
+//! | `abort` | none | Goes back to before a pull that was interrupted or met conflicts. What was edited since stays as a local change. |
+//! | `repair` | none | Mends a damaged clone from what is left of it and from the remote. No file is changed, but by finishing what was interrupted; what is replaced is kept in `.git/f9/damaged`. |
+//!
+//! Each answers `done`, sentences that tell what was done, and where it makes sense the `revision`.
+//!
+//! A clone that is damaged, or in which a pull is pending that cannot be finished, can be read and listed, with a warning; all
+//! else is an error that names the `damaged` parts (`HEAD`, `config`, `index`, `objects`, …) and the way out.
+//!
 //! # What it costs
 //!
 //! Anybody may have written into the working tree, so `push` and `pull` ask the system about every file, as `git status`
@@ -126,7 +150,7 @@
 //! sign here, once for each login to a server whose host key was accepted, and nothing is ever decrypted. Ed25519 keys have
 //! no part in it.
 //!
-//! Capabilities: copy, rename, open_write, sync. Checksums are computed by the host.
+//! Capabilities: copy, rename, open_write, sync, command. Checksums are computed by the host.
 
 mod backend;
 mod cache_tree;

@@ -196,3 +196,23 @@ fn what_cannot_be_here_is_refused_before_anything_is_recorded() {
         }
     }
 }
+
+#[test]
+fn a_commit_with_a_date_beyond_all_calendars_is_refused_in_plain_words() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let remote = site.remote();
+    let backend = site.open("one");
+    let (tree, parent) = (git(&remote, &["rev-parse", "main^{tree}"]), git(&remote, &["rev-parse", "main"]));
+    let who = "A <a@example.com> 99999999999999999999 +0000";
+    let commit = format!("tree {tree}parent {parent}author {who}\ncommitter {who}\n\nodd\n");
+    let id =
+        feed(&remote, &["hash-object", "-t", "commit", "-w", "--literally", "--stdin"], commit.as_bytes());
+    git(&remote, &["update-ref", "refs/heads/main", &id]);
+    for error in [backend.pull().unwrap_err(), open(site.options("two")).err().unwrap()] {
+        assert_eq!(error.kind(), ErrorKind::Integrity, "{error:?}");
+        assert!(error.advice().unwrap().contains("git fsck"), "{error:?}");
+    }
+    assert!(!site.path("two").exists());
+    git(&remote, &["update-ref", "refs/heads/main", parent.trim()]);
+    assert_eq!(backend.pull().unwrap().received, 0);
+}
