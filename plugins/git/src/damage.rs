@@ -11,6 +11,7 @@ use git2::{Config, Index, Oid, Repository, RepositoryOpenFlags};
 use crate::{
     errors::clean,
     incoming::{Depth, check_whole},
+    index_file::is_ordered,
     journal::Journal,
     options::Settings,
 };
@@ -111,7 +112,10 @@ impl<'a> Anatomy<'a> {
         match self.content("index") {
             Err(MISSING) if !has_commit || self.journal().exists() => None,
             Err(what) => Some(what),
-            Ok(_) => Index::open(&self.git.join("index")).is_err().then_some(NONSENSE),
+            Ok(_) => match Index::open(&self.git.join("index")) {
+                Ok(index) => (!is_ordered(&index)).then_some("is out of order"),
+                Err(_) => Some(NONSENSE),
+            },
         }
     }
 

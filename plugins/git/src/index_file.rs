@@ -15,7 +15,7 @@ use std::{
 };
 
 use f9_plugin_api::{Error, ErrorKind, Result};
-use git2::{IndexEntry, Oid};
+use git2::{Index, IndexEntry, Oid};
 use sha1::{Digest as _, Sha1};
 
 use crate::{cache_tree::CacheTree, errors::Context as _};
@@ -52,11 +52,23 @@ pub(crate) struct Tracked<'a>(&'a [u8]);
 
 /// The error for an index whose entries are not in order: looked up in it, files that are there seem to be deleted.
 pub(crate) fn unordered(index: &Path) -> Error {
-    Error::new(ErrorKind::Integrity, "the clone's index is damaged: its entries are out of order")
+    Error::new(ErrorKind::Integrity, "the clone is damaged: the entries of `.git/index` are out of order")
         .at(index.display())
-        .hint(
-            "delete this file; it is made anew from the last commit, and no file of the working tree is lost",
-        )
+        .with("reason", "damaged")
+        .with("damaged", "index")
+        .hint("`f9 repair NAME:` makes it anew from the last commit, and changes no file")
+}
+
+/// Whether the entries are in order; libgit2 takes them as they come.
+pub(crate) fn is_ordered(index: &Index) -> bool {
+    let key = |entry: &IndexEntry| (entry.path.clone(), entry.flags >> 12 & 3);
+    let mut last = None;
+    index.iter().all(|entry| {
+        let next = Some(key(&entry));
+        let follows = next > last;
+        last = next;
+        follows
+    })
 }
 
 impl IndexFile {

@@ -3,13 +3,13 @@
 use std::{os::unix::ffi::OsStrExt as _, path::Path};
 
 use f9_plugin_api::{Error, ErrorKind, Result, log};
-use git2::{ErrorCode, IndexAddOption, IndexEntry, ObjectType, Oid, StatusOptions, Tree};
+use git2::{ErrorCode, IndexAddOption, ObjectType, Oid, StatusOptions, Tree};
 
 use crate::{
     conflicts::as_path,
     dotgit::leads_into_dot_git,
     errors::{Context as _, name_some},
-    index_file::{IndexFile, unordered},
+    index_file::{IndexFile, is_ordered, unordered},
     left_out::LeftOut,
     repository::{Repo, count},
     touched::disguised,
@@ -185,19 +185,9 @@ impl Repo {
         }
     }
 
-    /// libgit2 takes an index as it comes.
     fn check_index_order(&self) -> Result<()> {
         let index = self.git.index().context("read the index")?;
-        let key = |entry: &IndexEntry| (entry.path.clone(), entry.flags >> 12 & 3);
-        let mut last = None;
-        for entry in index.iter() {
-            let next = Some(key(&entry));
-            if next <= last {
-                return Err(unordered(&self.index_path()));
-            }
-            last = next;
-        }
-        Ok(())
+        if is_ordered(&index) { Ok(()) } else { Err(unordered(&self.index_path())) }
     }
 
     /// Writes a commit; no branch moves.
