@@ -59,7 +59,12 @@ impl Glob {
     /// Whether the pattern stands for this path.
     pub fn matches(&self, path: &BackendPath) -> bool {
         let names: Vec<_> = path.segments().collect();
-        matches_names(&self.0, &names)
+        self.matches_names(&names)
+    }
+
+    /// As [`matches`](Self::matches), also for names that are part of no path.
+    pub(crate) fn matches_names(&self, names: &[&str]) -> bool {
+        matches_names(&self.0, names)
     }
 
     /// Everything in a backend that the pattern stands for, ordered by path. Only the directories that can hold some are

@@ -99,12 +99,14 @@
 //! looked up in some). It never unloads a library.
 
 mod backend;
+mod check;
 mod connection;
 mod connections;
 mod discovery;
 mod doctor;
 mod elf;
 mod everyday;
+mod filter;
 mod glob;
 mod home;
 mod host;
@@ -115,6 +117,7 @@ mod load;
 mod lock;
 mod manifest;
 mod mirror;
+mod overlap;
 mod permissions;
 mod policy;
 mod private;
@@ -124,6 +127,7 @@ mod refusal;
 mod replace;
 mod services;
 mod stand_in;
+mod steady;
 mod streams;
 #[cfg(feature = "author-tools")]
 mod template;
@@ -132,20 +136,24 @@ mod threads;
 pub mod verify;
 
 pub use backend::Backend;
+pub use check::{CheckEvent, CheckOptions, CheckReport, check};
 pub use connection::{Connection, PluginName};
 pub use connections::Connections;
 pub use discovery::{PluginDir, PluginFile};
 pub use doctor::Diagnosis;
 pub use everyday::IntoPath;
+pub use filter::Filter;
 pub use glob::Glob;
 pub use host::{Host, HostBuilder, Plugin};
 pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use lock::{LockedPlugin, PluginLock};
 pub use manifest::Manifest;
-pub use mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
+pub use mirror::{Existing, Links, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
+pub use overlap::overlap;
 pub use quoted::quoted;
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};
+pub use steady::SteadyReader;
 #[cfg(feature = "author-tools")]
 pub use template::NewPlugin;
 

@@ -4,28 +4,34 @@ use std::io::{self, Read, Seek, Write};
 
 use f9_plugin_api::{
     BackendPath, ByteRange, ChecksumAlgorithm, Content, CopyOptions, CreateOptions, Error, ErrorKind,
-    FileBackend, FileInfo, FileWriter, Reader, Result,
+    FileBackend, FileInfo, FileWriter, Result,
 };
 use md5::Md5;
 use sha2::{Digest, Sha256, Sha512};
 use tempfile::SpooledTempFile;
 
-use crate::{Backend, CancelToken};
+use crate::{Backend, CancelToken, SteadyReader};
 
 /// Content up to this size waits in memory, more on disk.
 const IN_MEMORY: usize = 1 << 20;
 
-/// Copies a file by reading and writing it.
+/// Copies a file by reading and writing it; one that is written to meanwhile is read again, and at last refused.
 pub(crate) fn copy(
     backend: &Backend,
     from: &BackendPath,
     to: &BackendPath,
     options: CopyOptions,
 ) -> Result<FileInfo> {
-    let inner = FileBackend::open_read(backend, from, ByteRange::ALL)?;
-    let mut reader = Cancellable { inner, cancel: backend.plugin().cancel_token() };
     let options = CreateOptions::default().overwrite(options.overwrite);
-    FileBackend::create(backend, to, Content::reader(&mut reader), options)
+    let mut attempt = 1;
+    loop {
+        let inner = SteadyReader::open(backend, from)?;
+        let mut reader = Cancellable { inner, cancel: backend.plugin().cancel_token() };
+        match FileBackend::create(backend, to, Content::reader(&mut reader), options) {
+            Err(_) if reader.inner.has_changed() && attempt < SteadyReader::ATTEMPTS => attempt += 1,
+            created => return created,
+        }
+    }
 }
 
 /// Computes a checksum from the content.
@@ -48,12 +54,12 @@ pub(crate) fn checksum(
 }
 
 /// A stream that ends with an error when somebody asks to stop.
-struct Cancellable<'a> {
-    inner: Reader,
+struct Cancellable<'a, R> {
+    inner: R,
     cancel: &'a CancelToken,
 }
 
-impl Read for Cancellable<'_> {
+impl<R: Read> Read for Cancellable<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.cancel.check()?;
         self.inner.read(buffer)

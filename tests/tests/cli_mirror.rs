@@ -273,3 +273,188 @@ fn a_mirror_that_is_killed_is_completed_by_the_next() {
 fn a_mirror_that_is_interrupted_is_completed_by_the_next() {
     broken_off(how_many(), "-INT");
 }
+
+#[test]
+fn files_are_chosen_by_patterns_sizes_and_ages() {
+    let shell = two();
+    shell.write("one/big.bin", &"x".repeat(5000));
+    shell.write("one/dir/b.log", "log");
+    shell.write("one/lost+found/x", "x");
+    shell.write("two/old.log", "kept");
+    shell.write("two/gone.txt", "gone");
+    let told = shell.ok([
+        "mirror",
+        "--delete",
+        "--exclude",
+        "**/*.log",
+        "--exclude",
+        "lost+found",
+        "--max-size",
+        "1K",
+        "one:",
+        "two:",
+    ]);
+    assert_eq!(
+        told.lines().last().unwrap(),
+        "copied 3 files (5 B), 1 directory made, 1 deleted, 0 unchanged, 4 left out"
+    );
+    let there = tree(&shell.path("two"));
+    assert!(
+        there.contains_key("old.log") && !there.contains_key("gone.txt") && !there.contains_key("big.bin")
+    );
+    assert!(!there.contains_key("lost+found") && !there.contains_key("dir/b.log"));
+    // What is left out at the source is not deleted at the destination, unless that is asked for.
+    shell.write("two/big.bin", "another");
+    shell.ok(["mirror", "--delete", "--exclude", "**/*.log", "--max-size", "1K", "one:", "two:"]);
+    assert!(shell.path("two/big.bin").exists() && shell.path("two/old.log").exists());
+    shell.ok([
+        "mirror",
+        "--delete",
+        "--delete-excluded",
+        "--exclude",
+        "**/*.log",
+        "--max-size",
+        "1K",
+        "one:",
+        "two:",
+    ]);
+    assert!(!shell.path("two/big.bin").exists() && !shell.path("two/old.log").exists());
+    // The last pattern that matches decides; begun with an include, nothing else is taken.
+    shell.write("patterns", "# comment\n\n**/b.*\n");
+    let exclude = format!("--exclude-from={}", shell.path("patterns").display());
+    fs::create_dir(shell.path("three")).unwrap();
+    let told =
+        shell.ok(["cp", "-r", "--include", "dir", &exclude, "--include", "dir/b.log", "one:", "two:copy"]);
+    assert_eq!(told, "copy: copied 2 files (3 B), 0 unchanged, 7 left out\n");
+    assert!(shell.path("two/copy/dir/b.log").exists() && !shell.path("two/copy/dir/b.txt").exists());
+    let output = shell.run(["mirror", "--newer", "1h", "--older", "1h", "--dry-run", "one:", "two:"]);
+    assert!(text(&output.stdout).contains("would"), "{output:?}");
+    for wrong in [["--max-size", "much"], ["--newer", "yesterday"], ["--exclude", "[a"]] {
+        assert_eq!(
+            shell.run([&["mirror"], &wrong[..], &["one:", "two:"]].concat()).status.code().map(|c| c > 0),
+            Some(true)
+        );
+    }
+}
+
+#[test]
+fn links_and_special_files_are_told_by_name_and_can_be_left_out() {
+    let shell = two();
+    symlink("nowhere", shell.path("one/dangling")).unwrap();
+    symlink("dir", shell.path("one/to_dir")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(shell.path("one/pipe")).status().unwrap();
+    assert!(made.success());
+    let output = shell.run(["mirror", "--delete", "one:", "two:"]);
+    assert_eq!(output.status.code(), Some(9));
+    let said = text(&output.stderr);
+    for words in [
+        "one:dangling",
+        "link that leads to nothing",
+        "one:to_dir",
+        "link to a directory",
+        "one:pipe",
+        "special file",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    shell.write("two/extra", "x");
+    let told = shell.ok(["mirror", "--delete", "--links", "skip", "--exclude", "pipe", "one:", "two:"]);
+    assert!(told.ends_with("1 deleted, 3 unchanged, 1 left out, 2 links skipped\n"), "{told}");
+    assert!(!shell.path("two/extra").exists());
+    let report = report(&shell, &["--links", "skip", "--exclude", "pipe", "one:", "two:"]);
+    assert_eq!(
+        (&report["skipped"], &report["left_out"], &report["failed"]),
+        (&json!(2), &json!(1), &json!(0))
+    );
+}
+
+#[test]
+fn deleting_goes_on_in_spite_of_errors_where_that_is_asked_for() {
+    let shell = two();
+    symlink("nowhere", shell.path("one/dangling")).unwrap();
+    shell.write("two/extra", "x");
+    shell.write("two/dangling", "perhaps");
+    assert_eq!(shell.run(["mirror", "--delete", "one:", "two:"]).status.code(), Some(9));
+    assert!(shell.path("two/extra").exists());
+    assert_eq!(shell.run(["mirror", "--delete", "--ignore-errors", "one:", "two:"]).status.code(), Some(9));
+    assert!(!shell.path("two/extra").exists() && shell.path("two/dangling").exists());
+}
+
+#[test]
+fn a_mirror_that_would_delete_its_own_source_is_refused() {
+    let shell = Shell::new(&["one", "inner"]);
+    shell.write("one/a.txt", "a");
+    fs::create_dir_all(shell.path("one/x")).unwrap();
+    shell.ok(["connections", "remove", "inner"]);
+    let root = format!("root={}", shell.path("one/x").display());
+    shell.ok(["connections", "add", "inner", "local", &root]);
+    shell.write("one/x/b.txt", "b");
+    for (from, to) in [("inner:", "one:"), ("one:", "inner:"), ("inner:", "one:x")] {
+        let output = shell.run(["mirror", "--delete", from, to]);
+        assert!(!output.status.success());
+        assert!(text(&output.stderr).contains("one within the other"), "{from} {to}: {output:?}");
+    }
+    assert!(shell.path("one/a.txt").exists() && shell.path("one/x/b.txt").exists());
+}
+
+#[test]
+fn a_comparison_tells_what_differs_and_changes_nothing() {
+    let shell = two();
+    shell.ok(["mirror", "one:", "two:"]);
+    assert_eq!(
+        shell.ok(["check", "one:", "two:"]),
+        "7 the same, 0 different, 0 only in the first, 0 only in the second\n"
+    );
+    shell.write("one/a.txt", "AAA");
+    shell.write("one/new", "n");
+    shell.write("two/extra.log", "e");
+    let before = (tree(&shell.path("one")), tree(&shell.path("two")));
+    for extra in [None, Some("--download")] {
+        let output = shell.run(["check"].into_iter().chain(extra).chain(["one:", "two:"]));
+        assert_eq!(output.status.code(), Some(1));
+        let mut lines: Vec<_> = text(&output.stdout).lines().collect();
+        let summary = lines.pop().unwrap();
+        lines.sort_unstable();
+        assert_eq!(lines, ["different  a.txt", "only in one:  new", "only in two:  extra.log"]);
+        assert_eq!(summary, "6 the same, 1 different, 1 only in the first, 1 only in the second");
+    }
+    let output = shell.run(["--json", "check", "--exclude", "**/*.log", "one:", "two:"]);
+    let lines: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = lines.last().unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["left_out"], &last["different"]),
+        (&json!("different"), &json!(1), &json!(1))
+    );
+    assert_eq!(before, (tree(&shell.path("one")), tree(&shell.path("two"))));
+    assert_eq!(shell.run(["check", "one:missing", "two:"]).status.code(), Some(3));
+}
+
+#[test]
+fn a_file_that_is_written_to_all_the_time_is_no_copy() {
+    let shell = two();
+    shell.write("one/busy", &"x".repeat(1 << 20));
+    let path = shell.path("one/busy");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            use std::io::Write as _;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let mut file = fs::File::options().append(true).open(&path).unwrap();
+                file.write_all(b"y").unwrap();
+                if file.metadata().unwrap().len() > 64 << 20 {
+                    break;
+                }
+            }
+        });
+        let copied = shell.run(["cp", "one:busy", "two:busy"]);
+        let mirrored = shell.run(["mirror", "one:", "two:mirrored"]);
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for output in [copied, mirrored] {
+            assert!(!output.status.success(), "{output:?}");
+            assert!(text(&output.stderr).contains("busy"), "{output:?}");
+        }
+    });
+    assert!(!shell.path("two/busy").exists() && !shell.path("two/mirrored/busy").exists());
+    assert!(shell.path("two/mirrored/a.txt").exists());
+}

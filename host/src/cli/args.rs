@@ -10,6 +10,7 @@ use clap_complete::Shell;
 use f9_host::{ChecksumAlgorithm, Connections, PluginLock, PluginName, quoted};
 
 use super::{
+    check::Check,
     connections::ConnectionsArgs,
     live_check::LiveCheck,
     log_filter::LogFilter,
@@ -28,7 +29,7 @@ Names that begin with .f9-tmp are kept by local and git for files in the making,
 
 Exit codes:
   0    done
-  1    any other error
+  1    any other error; for check: not the same
   2    wrong usage, connection
   3    not found
   4    already exists
@@ -206,6 +207,8 @@ pub(crate) enum Command {
     Mv(Move),
     /// Make a directory the same as another, of the same connection or not.
     Mirror(Mirror),
+    /// Compare two directories, of the same connection or not, and change neither.
+    Check(Check),
     /// Find files by what is in them, where the backend can.
     #[command(after_help = "Example:\n  f9 search docs: 'when is the rent due'")]
     Search(Search),

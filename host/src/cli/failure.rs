@@ -24,6 +24,9 @@ pub(crate) const USAGE: u8 = 2;
 /// The exit code of work on several things of which some failed.
 pub(crate) const PARTIAL: u8 = 9;
 
+/// A comparison has found something that is not the same, as with cmp(1) and diff(1).
+pub(crate) const DIFFERENT: u8 = 1;
+
 /// The fact of an error that says in which of several connections its path is: `NAME:path`.
 pub(crate) const ADDRESS: &str = "address";
 

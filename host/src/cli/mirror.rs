@@ -2,17 +2,19 @@
 
 use std::{
     num::NonZeroUsize,
+    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
 
 use clap::Args;
 use f9_host::{
-    BackendPath, CancelToken, Error, ErrorKind, Existing, MirrorEvent, MirrorOptions, MirrorReport, Result,
-    Tree, mirror, serde_json::json,
+    BackendPath, CancelToken, Error, ErrorKind, Existing, Links, MirrorEvent, MirrorOptions, MirrorReport,
+    Result, Tree, mirror, overlap, serde_json::json,
 };
 
 use super::{
+    choice::Choice,
     failure::{PARTIAL, exit_code, fact},
     output::Output,
     progress::{Progress, percent},
@@ -22,7 +24,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Modes, times and links are not kept.\n\nThat one directory is not within the other is checked within a connection. Of two connections nobody can tell: do\nnot mirror with --delete where the root of one lies within the other's.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Times, modes (such as\nthe executable bit) and links are not kept. What is left out by pattern, size or age is not deleted either.\n\nDirectories that lie one within the other are refused; of two connections, with --delete, where both are directories\nof this machine.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.
@@ -34,6 +36,15 @@ pub(crate) struct Mirror {
     /// Delete what is not at the source, if all of it could be listed and nothing failed.
     #[arg(long)]
     delete: bool,
+    /// With --delete: delete also what is left out here.
+    #[arg(long, requires = "delete")]
+    delete_excluded: bool,
+    /// With --delete: delete although something failed, but for what is not known to be gone.
+    #[arg(long, requires = "delete")]
+    ignore_errors: bool,
+    /// What becomes of links to directories, or to nothing: skip or error.
+    #[arg(long, value_name = "HOW", default_value = "error", value_parser = links())]
+    links: Links,
     /// Change nothing; tell what would be done.
     #[arg(long)]
     dry_run: bool,
@@ -43,6 +54,15 @@ pub(crate) struct Mirror {
     /// Work on so many files at the same time.
     #[arg(short = 'j', long, value_name = "N", default_value = "8")]
     jobs: NonZeroUsize,
+    #[command(flatten)]
+    choice: Choice,
+}
+
+/// How `--links` is written.
+pub(crate) fn links() -> impl clap::builder::TypedValueParser<Value = Links> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+    PossibleValuesParser::new(["skip", "error"])
+        .map(|how| if how == "skip" { Links::Skip } else { Links::Error })
 }
 
 pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> Result<()> {
@@ -51,11 +71,37 @@ pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> 
     let options = MirrorOptions::default()
         .existing(existing)
         .delete(args.delete)
+        .delete_excluded(args.delete_excluded)
+        .ignore_errors(args.ignore_errors)
+        .links(args.links)
+        .filter(args.choice.filter()?)
         .dry_run(args.dry_run)
         .parallel(args.jobs)
         .cancel(session.cancel().clone());
+    if args.delete && !std::rc::Rc::ptr_eq(&from.backend, &to.backend) {
+        refuse_overlap((&from, &args.from), (&to, &args.to), session)?;
+    }
     let report = bring(&from, (&to, &to.path), &options, output)?;
     summarise("", &report, &options, output)
+}
+
+/// Refuses to delete where the directories of two connections lie one within the other: what is deleted on one side would be
+/// gone on the other.
+fn refuse_overlap((from, a): (&Place, &str), (to, b): (&Place, &str), session: &Session<'_>) -> Result<()> {
+    let below = |place: &Place, directories: Vec<PathBuf>| -> Vec<PathBuf> {
+        let join = |directory: PathBuf| match directory.join(place.path.as_str()) {
+            below if below.is_dir() => below,
+            _ => directory,
+        };
+        directories.into_iter().map(join).collect()
+    };
+    let (here, there) = (below(from, session.directories(a)?), below(to, session.directories(b)?));
+    let Some((one, other)) = overlap(&here, &there) else { return Ok(()) };
+    let message = "the two lie one within the other, so deleting at the destination would delete at the source; nothing was done";
+    Err(Error::new(ErrorKind::InvalidOperation, message)
+        .with("source", one.display())
+        .with("destination", other.display())
+        .hint("mirror without --delete, or between directories that do not contain each other"))
 }
 
 /// Mirrors to a path of the destination, and shows how far it has come and what fails.
@@ -107,6 +153,9 @@ pub(crate) fn summarise(
     let MirrorReport { copied, bytes, same, directories, deleted, failed, left, .. } = *report;
     let mut line = if options.dry_run { would_do(report) } else { done(report) };
     line.push_str(&format!(", {same} unchanged"));
+    let MirrorReport { left_out, skipped, .. } = *report;
+    line.extend((left_out > 0).then(|| format!(", {left_out} left out")));
+    line.extend((skipped > 0).then(|| format!(", {} skipped", count(skipped, ["link", "links"]))));
     line.extend((failed > 0).then(|| format!(", {failed} failed")));
     line.extend((left > 0).then(|| format!(", {left} not looked at")));
     if report.deletions_withheld {
@@ -120,6 +169,7 @@ pub(crate) fn summarise(
     let value = json!({
         "outcome": outcome, "dry_run": options.dry_run, "copied": copied, "bytes": bytes, "same": same,
         "directories": directories, "deleted": deleted, "failed": failed, "left": left,
+        "left_out": left_out, "skipped": skipped,
         "deletions_withheld": report.deletions_withheld, "cancelled": report.cancelled,
     });
     output.summary(&value, format_args!("{what}{line}"))?;
@@ -225,6 +275,7 @@ impl<'a> Display<'a> {
             }
             MirrorEvent::DirectoryMade { path } => self.action("mkdir", path, None),
             MirrorEvent::Deleted { path } => self.action("delete", path, None),
+            MirrorEvent::Skipped { path, what } => self.action(&format!("skip {what}"), path, None),
             MirrorEvent::Failed { error } => {
                 let (source, destination) = &self.prefixes;
                 let is_source = fact(error, "side") == Some("source");

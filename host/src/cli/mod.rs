@@ -1,6 +1,8 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 
 mod args;
+mod check;
+mod choice;
 mod completion;
 mod connections;
 mod documents;
@@ -88,6 +90,7 @@ fn execute(session: &Session<'_>, command: &Command, output: &mut Output) -> Res
         Command::Cp(copy) => transfer::cp(copy, session, output),
         Command::Mv(moving) => transfer::mv(moving, session, output),
         Command::Mirror(mirror) => mirror::run(mirror, session, output),
+        Command::Check(check) => check::run(check, session, output),
         Command::Search(search) => sync::search(search, session, output),
         Command::Push { name, message, keep_local: true } => {
             remedies::KEEP_LOCAL.run(name.as_deref(), message.as_deref(), session, output)

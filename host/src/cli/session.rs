@@ -71,6 +71,16 @@ impl<'a> Session<'a> {
         Ok(Place { backend, path: BackendPath::parse(path)?, prefix, is_dir: path.ends_with('/') })
     }
 
+    /// The directories of this machine that the connection of an argument names.
+    pub(crate) fn directories(&self, text: &str) -> Result<Vec<PathBuf>> {
+        let connection = match (self.given_connection()?, text.split_once(':')) {
+            (Some(given), _) => given,
+            (None, Some((name, _))) => self.connections()?.get(name)?.clone(),
+            (None, None) => return Ok(Vec::new()),
+        };
+        self.plugin_of(&connection)?.directories(&connection)
+    }
+
     /// Whether an argument can only be the name of a connection.
     pub(crate) fn is_address(&self, text: &str) -> bool {
         let name = text.strip_suffix(':').filter(|name| is_name(name));

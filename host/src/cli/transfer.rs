@@ -2,12 +2,13 @@
 
 use clap::Args;
 use f9_host::{
-    BackendPath, ByteRange, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions,
-    DeleteOptions, Error, ErrorKind, Existing, FileBackend, FileInfo, ListOptions, MirrorOptions, Result,
+    BackendPath, Capabilities, ChecksumAlgorithm, Content, CopyOptions, CreateOptions, DeleteOptions, Error,
+    ErrorKind, Existing, FileBackend, FileInfo, Links, ListOptions, MirrorOptions, Result, SteadyReader,
     serde_json::json,
 };
 
 use super::{
+    choice::Choice,
     files::Labelled,
     mirror,
     output::Output,
@@ -19,7 +20,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "With -r, what is there already with the same content is left alone: after a broken run, run it again.\n\nExamples:\n  f9 cp notes:today.txt backup:\n  f9 cp -r notes:2026 backup:notes"
+    after_help = "With -r, what is there already with the same content is left alone: after a broken run, run it again. A file\nkeeps its executable bit within one connection; from one to another modes and times are not kept.\n\nExamples:\n  f9 cp notes:today.txt backup:\n  f9 cp -r notes:2026 backup:notes"
 )]
 pub(crate) struct Copy {
     /// What is copied.
@@ -34,11 +35,16 @@ pub(crate) struct Copy {
     /// Replace files that exist.
     #[arg(long)]
     overwrite: bool,
+    /// With -r: what becomes of links to directories, or to nothing: skip or error.
+    #[arg(long, value_name = "HOW", default_value = "error", value_parser = mirror::links())]
+    links: Links,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "From one connection to another it copies, and then deletes what was copied.\n\nExample:\n  f9 mv notes:today.txt notes:2026/may.txt"
+    after_help = "From one connection to another it copies, and then deletes what was copied; modes and times are not kept then.\n\nExample:\n  f9 mv notes:today.txt notes:2026/may.txt"
 )]
 pub(crate) struct Move {
     /// What is moved.
@@ -55,6 +61,10 @@ pub(crate) struct Move {
 pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Result<()> {
     let (sources, destination) = places(&args.from, &args.others, session)?;
     let takes_in = takes_in(&destination, sources.len() > 1)?;
+    if !args.choice.is_empty() && !args.recursive {
+        return Err(Error::new(ErrorKind::InvalidOperation, "files are chosen among those of a directory")
+            .hint("add -r, or leave out --include, --exclude and their like"));
+    }
     output.each(&sources, |source, output| {
         let info = described(source)?;
         let to = target(source, &destination, takes_in)?;
@@ -74,7 +84,11 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
             ));
         }
         let existing = if args.overwrite { Existing::CompareChecksum } else { Existing::RefuseDifferent };
-        let options = MirrorOptions::default().existing(existing).cancel(session.cancel().clone());
+        let options = MirrorOptions::default()
+            .existing(existing)
+            .links(args.links)
+            .filter(args.choice.filter()?)
+            .cancel(session.cancel().clone());
         let report = mirror::bring(source, (&destination, &to), &options, output)?;
         mirror::summarise(&format!("{}: ", one_line(&to.to_string())), &report, &options, output)
     })
@@ -176,16 +190,25 @@ fn copy_file(
         let copied = FileBackend::copy(&*source.backend, &source.path, to, options);
         return copied.map_err(|error| taken(destination, error, to));
     }
-    let inner = FileBackend::open_read(&*source.backend, &source.path, ByteRange::ALL);
-    let inner = inner.map_err(|error| source.named(error))?;
-    let (path, prefix) = (source.path.clone(), source.prefix.clone());
-    let inner = Labelled { inner, label: move |error: Error| named(&prefix, error.at(&path)) };
-    let inner = Stoppable { inner, cancel: session.cancel().clone() };
-    let what = format!("{}{}", source.prefix, source.path);
-    let mut reader = Watched::new(inner, output.progress(), what, Some(info.size));
     let options = CreateOptions::default().overwrite(overwrite);
-    let created = FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options);
-    created.map_err(|error| taken(destination, error, to))
+    let what = format!("{}{}", source.prefix, source.path);
+    let (mut before, mut attempt) = (info.clone(), 1);
+    loop {
+        let steady = SteadyReader::open_as(&*source.backend, &source.path, before);
+        let mut steady = steady.map_err(|error| source.named(error))?;
+        let (path, prefix) = (source.path.clone(), source.prefix.clone());
+        let inner =
+            Labelled { inner: &mut steady, label: move |error: Error| named(&prefix, error.at(&path)) };
+        let inner = Stoppable { inner, cancel: session.cancel().clone() };
+        let mut reader = Watched::new(inner, output.progress(), what.clone(), Some(info.size));
+        let created = FileBackend::create(&*destination.backend, to, Content::reader(&mut reader), options);
+        drop(reader);
+        match created {
+            Err(_) if steady.has_changed() && attempt < SteadyReader::ATTEMPTS => attempt += 1,
+            created => return created.map_err(|error| taken(destination, error, to)),
+        }
+        before = source.backend.info(&source.path).map_err(|error| source.named(error))?;
+    }
 }
 
 /// What is at the source.

@@ -1,18 +1,20 @@
 //! Everything below a directory, by its path from there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileInfo, ListOptions, Result};
 
-use crate::{CancelToken, Tree};
+use crate::{CancelToken, Filter, Tree};
 
 /// What could be listed, and why the rest could not.
 #[derive(Debug, Default)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     /// Whether there is no such directory yet.
-    pub(super) is_missing: bool,
-    pub(super) entries: BTreeMap<String, FileInfo>,
-    pub(super) errors: Vec<Error>,
+    pub(crate) is_missing: bool,
+    pub(crate) entries: BTreeMap<String, FileInfo>,
+    pub(crate) errors: Vec<Error>,
+    /// What the filter leaves out, files and directories.
+    pub(crate) left_out: BTreeSet<String>,
 }
 
 impl Listing {
@@ -24,16 +26,37 @@ impl Listing {
     /// # Errors
     ///
     /// If nothing could be listed.
-    pub(super) fn of(tree: Tree<'_>, cancel: &CancelToken) -> Result<Self> {
+    pub(crate) fn of(tree: Tree<'_>, filter: &Filter, cancel: &CancelToken) -> Result<Self> {
         let mut listing = Self::default();
         for entry in tree.backend.list(tree.path, ListOptions::default().recursive(true))? {
             cancel.check()?;
             match entry.and_then(|info| Ok((relative(&info.path, tree.path)?, info))) {
-                Ok((path, info)) => drop(listing.entries.insert(path, info)),
-                Err(error) => listing.errors.push(error),
+                Ok((path, info)) if filter.takes(&path, &info) => drop(listing.entries.insert(path, info)),
+                Ok((path, _)) => drop(listing.left_out.insert(path)),
+                Err(error) => match below(error.path(), tree.path).filter(|path| !filter.takes_path(path)) {
+                    Some(path) => drop(listing.left_out.insert(path.to_owned())),
+                    None => listing.errors.push(error),
+                },
             }
         }
         Ok(listing)
+    }
+
+    /// Whether this path, or something above or below it, is left out.
+    pub(super) fn leaves_out(&self, path: &str) -> bool {
+        let start = format!("{path}/");
+        let is_below =
+            self.left_out.range(start.clone()..).next().is_some_and(|next| next.starts_with(&start));
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
+        is_below || above.any(|path| self.left_out.contains(path))
+    }
+
+    /// Whether something at or below this path could not be listed, or something of which not even the path is known.
+    pub(super) fn is_unsure_of(&self, path: &str, root: &BackendPath) -> bool {
+        self.errors.iter().any(|error| match below(error.path(), root) {
+            Some(failed) => path == failed || starts_below(path, failed) || starts_below(failed, path),
+            None => true,
+        })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -52,13 +75,21 @@ impl Listing {
     }
 }
 
-fn relative(path: &BackendPath, root: &BackendPath) -> Result<String> {
+fn starts_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// A path from `root` down, as an error or an entry has it.
+fn below<'a>(path: Option<&'a str>, root: &BackendPath) -> Option<&'a str> {
     let below = match root.is_root() {
-        true => Some(path.as_str()),
-        false => path.as_str().strip_prefix(root.as_str()).and_then(|rest| rest.strip_prefix('/')),
+        true => path?,
+        false => path?.strip_prefix(root.as_str()).and_then(|rest| rest.strip_prefix('/'))?,
     };
-    let below = below.filter(|below| !below.is_empty());
-    below.map(str::to_owned).ok_or_else(|| {
+    Some(below).filter(|below| !below.is_empty())
+}
+
+fn relative(path: &BackendPath, root: &BackendPath) -> Result<String> {
+    below(Some(path.as_str()), root).map(str::to_owned).ok_or_else(|| {
         Error::new(ErrorKind::Other, format!("the backend listed this below {root}, where it is not"))
             .at(path)
     })

@@ -1,7 +1,7 @@
 //! Making one directory the same as another, of the same backend or not.
 
-mod listing;
-mod work;
+pub(crate) mod listing;
+pub(crate) mod work;
 
 use std::{
     fmt,
@@ -11,7 +11,7 @@ use std::{
 
 use f9_plugin_api::{BackendPath, Error, ErrorKind, FileBackend, Result};
 
-use crate::CancelToken;
+use crate::{CancelToken, Filter};
 
 use listing::Listing;
 use work::Run;
@@ -23,8 +23,11 @@ use work::Run;
 /// destination that are not below the source stay, unless [`delete`](MirrorOptions::delete) is asked for. The lists of both
 /// sides are kept in memory. What changes on either side meanwhile may or may not be seen; the next run sees it.
 ///
-/// Links that lead to files are copied as files; those that lead to directories, or nowhere within the root, are failures,
-/// as their content would be missing at the destination. What fails does not keep the rest from being done, but for
+/// Links that lead to files are copied as files. Those that lead to directories, or nowhere within the root, are failures, as
+/// their content would be missing at the destination, unless [`links`](MirrorOptions::links) has them skipped. A file that is
+/// written to while it is read is read again, and at last a failure: what arrives was in the file at one time.
+///
+/// What the [`filter`](MirrorOptions::filter) leaves out is neither copied nor, on the other side, deleted. What fails does not keep the rest from being done, but for
 /// failures that all the rest would share, such as a full storage.
 ///
 /// # Errors
@@ -40,7 +43,7 @@ pub fn mirror(
 ) -> Result<MirrorReport> {
     check_apart(source, destination)?;
     let (wanted, present) = list_both(source, destination, options)?;
-    if options.delete && wanted.is_empty() && !present.is_empty() {
+    if options.delete && wanted.is_empty() && wanted.left_out.is_empty() && !present.is_empty() {
         let message = "the source is empty, so everything at the destination would be deleted; nothing was";
         return Err(Error::new(ErrorKind::InvalidOperation, message)
             .at(source.path)
@@ -80,6 +83,14 @@ pub struct MirrorOptions {
     /// Deletes at the destination what is not at the source, last of all, and only if the source was listed completely and
     /// nothing failed. Also replaces a directory by a file of its name, and the other way round.
     pub delete: bool,
+    /// With [`delete`](Self::delete): deletes at the destination also what the filter leaves out.
+    pub delete_excluded: bool,
+    /// With [`delete`](Self::delete): deletes although something failed, but for what a failure leaves unsure.
+    pub ignore_errors: bool,
+    /// What takes part.
+    pub filter: Filter,
+    /// What becomes of links that cannot be copied as files.
+    pub links: Links,
     /// Changes nothing; events and report tell what would be done.
     pub dry_run: bool,
     /// How many files are worked on at the same time; 8 by default.
@@ -100,6 +111,34 @@ impl MirrorOptions {
     #[must_use]
     pub fn delete(mut self, delete: bool) -> Self {
         self.delete = delete;
+        self
+    }
+
+    /// Sets [`delete_excluded`](Self::delete_excluded).
+    #[must_use]
+    pub fn delete_excluded(mut self, delete_excluded: bool) -> Self {
+        self.delete_excluded = delete_excluded;
+        self
+    }
+
+    /// Sets [`ignore_errors`](Self::ignore_errors).
+    #[must_use]
+    pub fn ignore_errors(mut self, ignore_errors: bool) -> Self {
+        self.ignore_errors = ignore_errors;
+        self
+    }
+
+    /// Sets [`filter`](Self::filter).
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Sets [`links`](Self::links).
+    #[must_use]
+    pub fn links(mut self, links: Links) -> Self {
+        self.links = links;
         self
     }
 
@@ -131,11 +170,26 @@ impl Default for MirrorOptions {
         Self {
             existing: Existing::default(),
             delete: false,
+            delete_excluded: false,
+            ignore_errors: false,
+            filter: Filter::default(),
+            links: Links::default(),
             dry_run: false,
             parallel: PARALLEL,
             cancel: CancelToken::new(),
         }
     }
+}
+
+/// What becomes of links that lead to directories, or nowhere within the root.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Links {
+    /// Each is a failure.
+    #[default]
+    Error,
+    /// Each is left out, told of and counted.
+    Skip,
 }
 
 /// What happens to a file that is at the destination already.
@@ -220,6 +274,13 @@ pub enum MirrorEvent<'a> {
         /// At the destination.
         path: &'a BackendPath,
     },
+    /// Something was not brought along, which was asked for.
+    Skipped {
+        /// At the source.
+        path: &'a BackendPath,
+        /// What it is, in a word: `link`.
+        what: &'static str,
+    },
     /// Something failed. The fact `side` says where: `source` or `destination`.
     Failed {
         /// Why.
@@ -241,6 +302,10 @@ pub struct MirrorReport {
     pub directories: u64,
     /// Files and directories deleted.
     pub deleted: u64,
+    /// What the filter left out at the source, directories included.
+    pub left_out: u64,
+    /// Links that were skipped.
+    pub skipped: u64,
     /// What failed.
     pub failed: u64,
     /// Files and directories that were not looked at, because the work ended before.
@@ -281,9 +346,9 @@ fn check_apart(source: Tree<'_>, destination: Tree<'_>) -> Result<()> {
 /// The source must be there; the destination will be.
 fn list_both(source: Tree<'_>, destination: Tree<'_>, options: &MirrorOptions) -> Result<(Listing, Listing)> {
     let (wanted, present) = thread::scope(|scope| {
-        let list = || Listing::of(destination, &options.cancel);
+        let list = || Listing::of(destination, &Filter::default(), &options.cancel);
         let present = thread::Builder::new().spawn_scoped(scope, list);
-        let wanted = Listing::of(source, &options.cancel);
+        let wanted = Listing::of(source, &options.filter, &options.cancel);
         // Where no thread is to be had, one is listed after the other.
         (wanted, present.map_or_else(|_| Ok(list()), ScopedJoinHandle::join))
     });

@@ -9,13 +9,15 @@ use std::{
 };
 
 use f9_plugin_api::{
-    BackendPath, ByteRange, ChecksumAlgorithm, Content, CreateOptions, DeleteOptions, Error, ErrorKind,
-    FileInfo, FileKind, ListOptions, Result,
+    BackendPath, ChecksumAlgorithm, Content, CreateOptions, DeleteOptions, Error, ErrorKind, FileInfo,
+    FileKind, ListOptions, Result,
 };
 
 use crate::{
-    mirror::{Existing, MirrorEvent, MirrorOptions, MirrorReport, Side, Tree, listing::Listing},
+    CancelToken,
+    mirror::{Existing, Links, MirrorEvent, MirrorOptions, MirrorReport, Side, Tree, listing::Listing},
     stand_in,
+    steady::SteadyReader,
     threads::on_threads,
 };
 
@@ -65,6 +67,7 @@ impl<'a> Run<'a> {
         wanted.errors.iter().for_each(|error| self.fail_listing(error, Side::Source));
         self.present.errors.iter().for_each(|error| self.fail_listing(error, Side::Destination));
         self.source_is_complete = wanted.errors.is_empty();
+        self.report().left_out = wanted.left_out.len() as u64;
         if wanted.is_empty() && self.present.is_missing {
             self.settle(self.make_directory(self.destination.path));
         }
@@ -104,8 +107,8 @@ impl<'a> Run<'a> {
 
     /// Deletes what the destination has and the source has not, deepest first, and never more than was listed.
     pub(super) fn delete_extras(&self, wanted: &Listing) {
-        let extras = self.present.entries.keys().rev().filter(|path| !wanted.entries.contains_key(*path));
-        for path in extras {
+        let is_extra = |path: &&String| !wanted.entries.contains_key(*path) && self.may_go(path, wanted);
+        for path in self.present.entries.keys().rev().filter(is_extra) {
             if !self.may_delete() {
                 self.report().deletions_withheld = true;
                 return;
@@ -115,7 +118,27 @@ impl<'a> Run<'a> {
     }
 
     fn may_delete(&self) -> bool {
-        self.source_is_complete && !self.is_over() && self.report().failed == 0
+        !self.is_over()
+            && (self.options.ignore_errors || self.source_is_complete && self.report().failed == 0)
+    }
+
+    /// Whether something at the destination is among what this run is about: not left out on either side, nor above such a
+    /// thing, nor perhaps at the source after all.
+    fn may_go(&self, path: &str, wanted: &Listing) -> bool {
+        if !self.options.delete_excluded && (wanted.leaves_out(path) || self.keeps(path)) {
+            return false;
+        }
+        self.source_is_complete || !wanted.is_unsure_of(path, self.source.path)
+    }
+
+    /// Whether the filter leaves out what the destination has here or below.
+    fn keeps(&self, path: &str) -> bool {
+        let below = format!("{path}/");
+        let at_or_below = |next: &str| next == path || next.starts_with(&below);
+        let from =
+            self.present.entries.range(path.to_owned()..).take_while(|(next, _)| next.starts_with(path));
+        let mut all = from.filter(|(next, _)| at_or_below(next));
+        all.any(|(next, info)| !self.options.filter.takes(next, info))
     }
 
     fn is_over(&self) -> bool {
@@ -133,7 +156,8 @@ impl<'a> Run<'a> {
         else {
             return true;
         };
-        if self.options.delete && self.source_is_complete && info.kind != FileKind::Symlink {
+        let is_kept = !self.options.delete_excluded && self.keeps(path);
+        if self.options.delete && self.source_is_complete && !is_kept && info.kind != FileKind::Symlink {
             let cleared = self.delete(path, DeleteOptions::default().recursive(true));
             let is_cleared = cleared.is_ok();
             self.settle(cleared);
@@ -152,33 +176,45 @@ impl<'a> Run<'a> {
         let to = self.destination.path.join(job.path)?;
         match job.info.kind {
             FileKind::File => self.bring_file(job, &to),
-            FileKind::Directory => {
-                self.refuse_link_to_directory(job.info)?;
-                self.make_directory(&to)
+            FileKind::Directory if self.is_link_to_directory(job.info)? => self.refuse_link(
+                job.info,
+                "it is a link to a directory (or was filled just now), and is not followed",
+            ),
+            FileKind::Directory => self.make_directory(&to),
+            FileKind::Symlink => {
+                self.refuse_link(job.info, "it is a link that leads to nothing within the root")
             }
-            _ => Err(Error::new(ErrorKind::InvalidOperation, "it is neither a file nor a directory")
-                .at(&job.info.path)
-                .with("side", Side::Source)),
+            _ => {
+                let message = "it is a special file (a pipe, a socket or a device), which cannot be copied";
+                Err(Error::new(ErrorKind::InvalidOperation, message)
+                    .at(&job.info.path)
+                    .with("side", Side::Source)
+                    .hint("leave it out by a pattern (exclude)"))
+            }
         }
+    }
+
+    fn refuse_link(&self, info: &FileInfo, what: &str) -> Result<()> {
+        if self.options.links == Links::Skip {
+            self.report().skipped += 1;
+            self.tell(MirrorEvent::Skipped { path: &info.path, what: "link" });
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::InvalidOperation, what)
+            .at(&info.path)
+            .with("side", Side::Source)
+            .hint("skip links, or leave it out by a pattern (exclude)"))
     }
 
     /// A directory in which the whole listing found nothing, and a listing of its own finds something, is a link: its
     /// content would be missing.
-    fn refuse_link_to_directory(&self, info: &FileInfo) -> Result<()> {
+    fn is_link_to_directory(&self, info: &FileInfo) -> Result<bool> {
         let mut entries = self
             .source
             .backend
             .list(&info.path, ListOptions::default().names_only(true))
             .map_err(at(&info.path, Side::Source))?;
-        match entries.next() {
-            None => Ok(()),
-            Some(_) => {
-                let message = "it is a link to a directory (or was filled just now), and is not followed";
-                Err(Error::new(ErrorKind::InvalidOperation, message)
-                    .at(&info.path)
-                    .with("side", Side::Source))
-            }
-        }
+        Ok(entries.next().is_some())
     }
 
     fn make_directory(&self, to: &BackendPath) -> Result<()> {
@@ -205,7 +241,7 @@ impl<'a> Run<'a> {
                 .at(to)
                 .with("side", Side::Destination));
         }
-        let size = if self.options.dry_run { job.info.size } else { self.copy(&job.info.path, to)? };
+        let size = if self.options.dry_run { job.info.size } else { self.copy(job.info, to)? };
         let mut report = self.report();
         report.copied += 1;
         report.bytes += size;
@@ -230,23 +266,42 @@ impl<'a> Run<'a> {
 
     /// What the listing told, or else what the backend or the content tells.
     fn checksum(&self, tree: Tree<'_>, info: &FileInfo) -> Result<String> {
-        if let Some(told) = info.attributes.get("sha256") {
-            return Ok(told.clone());
-        }
-        match tree.backend.checksum(&info.path, ChecksumAlgorithm::Sha256) {
-            Err(error) if error.kind() == ErrorKind::Unsupported => {
-                stand_in::checksum(tree.backend, &info.path, ChecksumAlgorithm::Sha256, &self.options.cancel)
+        checksum(tree, info, &self.options.cancel)
+    }
+
+    /// Copies a file and answers its size. What is written to meanwhile is read again.
+    fn copy(&self, source: &FileInfo, to: &BackendPath) -> Result<u64> {
+        let mut source = source.clone();
+        for _ in 1..SteadyReader::ATTEMPTS {
+            match self.copy_once(&source, to)? {
+                Some(size) => return Ok(size),
+                None => {
+                    let now = self.source.backend.info(&source.path);
+                    source = now.map_err(at(&source.path, Side::Source))?;
+                }
             }
-            answer => answer,
+        }
+        match self.copy_once(&source, to)? {
+            Some(size) => Ok(size),
+            None => {
+                let message = "it is written to all the time, and was not copied";
+                let error = Error::new(ErrorKind::Busy, message).hint("try again when nobody writes to it");
+                Err(at(&source.path, Side::Source)(error))
+            }
         }
     }
 
-    /// Copies a file and answers its size.
-    fn copy(&self, from: &BackendPath, to: &BackendPath) -> Result<u64> {
-        let reader = self.source.backend.open_read(from, ByteRange::ALL).map_err(at(from, Side::Source))?;
+    /// Copies a file as it was described, and answers its size; `None` if it has changed, and nothing was copied.
+    fn copy_once(&self, source: &FileInfo, to: &BackendPath) -> Result<Option<u64>> {
+        let from = &source.path;
+        let reader = SteadyReader::open_as(self.source.backend, from, source.clone());
+        let reader = reader.map_err(at(from, Side::Source))?;
         let mut reader = Passing { reader, count: 0, failed: false, run: self };
         let options = CreateOptions::default().overwrite(!self.options.existing.refuses());
         let stored = self.destination.backend.create(to, Content::reader(&mut reader), options);
+        if reader.reader.has_changed() && stored.is_err() {
+            return Ok(None);
+        }
         let (count, failed) = (reader.count, reader.failed);
         let side = if failed { Side::Source } else { Side::Destination };
         let stored = stored.map_err(at(if failed { from } else { to }, side))?;
@@ -254,7 +309,7 @@ impl<'a> Run<'a> {
             let message = format!("{count} bytes were sent, and the destination says it has {}", stored.size);
             return Err(Error::new(ErrorKind::Integrity, message).at(to).with("side", Side::Destination));
         }
-        Ok(count)
+        Ok(Some(count))
     }
 
     fn delete(&self, path: &str, options: DeleteOptions) -> Result<()> {
@@ -306,6 +361,19 @@ impl<'a> Run<'a> {
 
     fn tell(&self, event: MirrorEvent<'_>) {
         (self.on_event)(event);
+    }
+}
+
+/// The SHA-256 checksum of a file: what the listing told, or else what the backend or the content tells.
+pub(crate) fn checksum(tree: Tree<'_>, info: &FileInfo, cancel: &CancelToken) -> Result<String> {
+    if let Some(told) = info.attributes.get("sha256") {
+        return Ok(told.clone());
+    }
+    match tree.backend.checksum(&info.path, ChecksumAlgorithm::Sha256) {
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            stand_in::checksum(tree.backend, &info.path, ChecksumAlgorithm::Sha256, cancel)
+        }
+        answer => answer,
     }
 }
 
