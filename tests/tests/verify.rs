@@ -217,7 +217,6 @@ fn bad_manners_are_noticed() {
             "manners::keeps_the_environment",
             "the variable `F9_TEST_MUTANT` has changed",
         ),
-        (json!({"told": "hunter2"}), "manners::tells_no_secret", "the value of `told` was logged"),
     ] {
         let only = ["--only", "delete::removes_a_file", "--only", "manners"];
         let mutant = verify(&mutant(), &options, &only);
@@ -226,6 +225,14 @@ fn bad_manners_are_noticed() {
         assert_eq!(mutant.seen("delete::removes_a_file").0, "passed", "{options}");
         assert_eq!(mutant.outcomes("failed"), [check], "{options}");
     }
+}
+
+#[test]
+fn what_a_plugin_logs_of_a_secret_is_hidden_before_anybody_sees_it() {
+    let only = ["--only", "manners"];
+    let mutant = verify(&mutant(), &json!({"told": "hunter2"}), &only);
+    assert_eq!(mutant.seen("manners::tells_no_secret").0, "passed");
+    assert_eq!(mutant.code, 0);
 }
 
 #[test]

@@ -24,7 +24,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Times, modes (such as\nthe executable bit) and links are not kept. What is left out by pattern, size or age is not deleted either.\n\nDirectories that lie one within the other are refused; of two connections, with --delete, where both are directories\nof this machine.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Times, modes (such as the executable bit) and links are not kept. What is left out by pattern, size\nor age is not deleted either.\n\nDirectories that lie one within the other are refused; of two connections, with --delete, where both are\ndirectories of this machine.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.

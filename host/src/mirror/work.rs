@@ -113,6 +113,11 @@ impl<'a> Run<'a> {
                 self.report().deletions_withheld = true;
                 return;
             }
+            // It may be at the source after all.
+            if wanted.is_unsure_of(path, self.source.path) {
+                self.report().deletions_withheld = true;
+                continue;
+            }
             self.settle(self.delete(path, DeleteOptions::default()));
         }
     }
@@ -123,12 +128,9 @@ impl<'a> Run<'a> {
     }
 
     /// Whether something at the destination is among what this run is about: not left out on either side, nor above such a
-    /// thing, nor perhaps at the source after all.
+    /// thing.
     fn may_go(&self, path: &str, wanted: &Listing) -> bool {
-        if !self.options.delete_excluded && (wanted.leaves_out(path) || self.keeps(path)) {
-            return false;
-        }
-        self.source_is_complete || !wanted.is_unsure_of(path, self.source.path)
+        self.options.delete_excluded || !(wanted.leaves_out(path) || self.keeps(path))
     }
 
     /// Whether the filter leaves out what the destination has here or below.

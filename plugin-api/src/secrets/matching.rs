@@ -96,6 +96,13 @@ impl Needle {
 fn end_of(chars: &[char], text: &[u8], mut at: usize) -> Option<usize> {
     let mut rest = chars.iter();
     while let Some(&c) = rest.next() {
+        // `%25` may stand for it, or be itself with what follows.
+        if c == '%'
+            && let Some(after) = percent(text, at, b"%")
+            && let Some(end) = end_of(rest.as_slice(), text, after)
+        {
+            return Some(end);
+        }
         let there = backslashes(text, at);
         if c != '\\' || there == 0 {
             at = step(text, at, c)?;
