@@ -277,7 +277,7 @@ fn a_mirror_that_is_interrupted_is_completed_by_the_next() {
 #[test]
 fn files_are_chosen_by_patterns_sizes_and_ages() {
     let shell = two();
-    shell.write("one/big.bin", &"x".repeat(5000));
+    shell.write("one/big.bin", "x".repeat(5000));
     shell.write("one/dir/b.log", "log");
     shell.write("one/lost+found/x", "x");
     shell.write("two/old.log", "kept");
@@ -433,7 +433,7 @@ fn a_comparison_tells_what_differs_and_changes_nothing() {
 #[test]
 fn a_file_that_is_written_to_all_the_time_is_no_copy() {
     let shell = two();
-    shell.write("one/busy", &"x".repeat(1 << 20));
+    shell.write("one/busy", "x".repeat(1 << 20));
     let path = shell.path("one/busy");
     let done = std::sync::atomic::AtomicBool::new(false);
     thread::scope(|scope| {
