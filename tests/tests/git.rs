@@ -483,3 +483,80 @@ fn a_branch_that_is_new_at_the_remote_is_told_of() {
     );
     assert_eq!(git(&site.path("remote.git"), &["show", "topic:a.txt"]), "a\n");
 }
+
+/// Runs f9 where `directory` is read-only; `None`, said aloud, where nothing can be mounted.
+fn f9_read_only(directory: &Path, connection: &Value, arguments: &[&str]) -> Option<Output> {
+    let script = "mount --bind \"$1\" \"$1\" && mount -o remount,ro,bind \"$1\" && shift && exec \"$@\"";
+    let as_root = std::fs::metadata("/proc/self").is_ok_and(|me| {
+        use std::os::unix::fs::MetadataExt as _;
+        me.uid() == 0
+    });
+    let how: &[&str] = if as_root { &["--mount"] } else { &["--mount", "--map-root-user"] };
+    let may = Command::new("unshare").args(how).args(["sh", "-c", "mount --bind /tmp /tmp"]).output();
+    if !may.is_ok_and(|output| output.status.success()) {
+        println!("skipped: nothing can be mounted here, so no file system can be made read-only");
+        return None;
+    }
+    let f9 = f9_tests::f9();
+    let mut command = Command::new("unshare");
+    command
+        .args(how)
+        .args(["sh", "-c", script, "sh"])
+        .arg(directory)
+        .arg(f9.get_program())
+        .args(f9.get_args());
+    command.arg("-c").arg(connection.to_string()).args(arguments);
+    Some(command.output().unwrap())
+}
+
+#[test]
+fn a_clone_that_cannot_be_written_to_can_be_read() {
+    let site = Site::new();
+    let connection = site.by_path("clone");
+    drop(site.open(&connection));
+    // One that f9 made, and one that only git has had in its hands.
+    git(site.0.path(), &["clone", "--quiet", "remote.git", "gits"]);
+    for name in ["clone", "gits"] {
+        let connection = site.by_path(name);
+        let run = |arguments: &[&str]| f9_read_only(&site.path(name), &connection, arguments);
+        let Some(read) = run(&["read", "a.txt"]) else { return };
+        assert!(read.status.success() && read.stdout == b"a\n", "{name}: {read:?}");
+        assert!(text(&read.stderr).contains("can be read, and not changed"), "{name}: {read:?}");
+        let listed = run(&["-q", "ls"]).unwrap();
+        assert!(listed.status.success() && text(&listed.stdout) == "a.txt\n", "{name}: {listed:?}");
+        for change in [&["create", "b.txt", "b"][..], &["push"], &["pull"], &["sync"]] {
+            let output = run(change).unwrap();
+            assert!(!output.status.success(), "{name}: {change:?}");
+            assert!(
+                text(&output.stderr).to_lowercase().contains("read-only"),
+                "{name}: {change:?}: {output:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_a_hook_has_started_ends_with_the_push_that_is_given_up() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new();
+    let connection = site.by_path("clone");
+    site.open(&connection).create("b.txt", "b\n").unwrap();
+    let hook = site.path("remote.git/hooks/pre-receive");
+    let pids = site.path("pids");
+    fs::create_dir_all(hook.parent().unwrap()).unwrap();
+    let script = format!("#!/bin/sh\nsleep 300 &\necho $! $$ > {}\nwait\n", pids.display());
+    fs::write(&hook, script).unwrap();
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = f9_on(&connection, ["--timeout", "2s", "push"]);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let pids = fs::read_to_string(&pids).unwrap();
+    let lives = |pid: &str| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        !stat.is_empty() && !stat.contains(") Z ")
+    };
+    let end = Instant::now() + Duration::from_secs(5);
+    while pids.split_whitespace().any(lives) {
+        assert!(Instant::now() < end, "of {pids} something goes on");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}

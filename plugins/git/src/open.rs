@@ -26,7 +26,10 @@ pub(crate) fn open(settings: Arc<Settings>, context: Context) -> Result<Repo> {
             repo.point_at_remote()?;
             repo.switch_to_branch()?;
         }
-        Err(error) if repo.can_only_be_read(&error) => repo.warn_of_reading_alone(&error),
+        // On a read-only file system, or as another user, who may not write to it.
+        Err(error) if matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::PermissionDenied) => {
+            repo.warn_of_reading_alone(&error)
+        }
         Err(error) => return Err(error),
     }
     Ok(repo)
@@ -80,12 +83,6 @@ fn is_clone(path: &Path) -> Result<bool> {
 }
 
 impl Repo {
-    /// Whether a lock cannot be had because nobody may write to the clone: on a read-only file system, or as another user.
-    fn can_only_be_read(&self, error: &Error) -> bool {
-        let not_there = error.is_not_found() && !own_file::is_there(&self.git.path().join("f9"));
-        matches!(error.kind(), ErrorKind::ReadOnly | ErrorKind::PermissionDenied) || not_there
-    }
-
     fn warn_of_reading_alone(&self, error: &Error) {
         log::warn!("the clone at {} can be read, and not changed: {error}", self.settings.path.display());
         if self.needs_recovery() {

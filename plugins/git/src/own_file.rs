@@ -56,7 +56,14 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<()> {
 
 /// Opens a file to lock it, and makes it if it is missing.
 pub(crate) fn open_lock(path: &Path) -> Result<File> {
-    let file = open(path, OFlags::RDWR | OFlags::CREATE)?;
+    let file = match open(path, OFlags::RDWR | OFlags::CREATE) {
+        // Nobody has made the directory yet, or somebody has removed it.
+        Err(error) if error.is_not_found() => {
+            path.parent().map(make_directory).transpose()?;
+            open(path, OFlags::RDWR | OFlags::CREATE)?
+        }
+        opened => opened?,
+    };
     match file.metadata().context("look at a lock file")?.nlink() {
         0 | 1 => Ok(file),
         _ => Err(foreign(path, "another name of some other file")),
