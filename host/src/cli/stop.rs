@@ -32,6 +32,9 @@ pub(crate) struct Stop {
     timeout: Option<Duration>,
 }
 
+/// How long a run that was told to end may take to tidy up: what is to be taken back at a service takes some seconds.
+const TIDYING: Duration = Duration::from_secs(25);
+
 impl Stop {
     /// Starts to watch.
     pub(crate) fn watch(timeout: Option<Duration>) -> Result<Self> {
@@ -84,8 +87,22 @@ impl Stop {
             }
             return;
         }
-        if code == INTERRUPTED && io::stderr().is_terminal() {
+        if code != INTERRUPTED {
+            self.end_soon(code);
+        } else if io::stderr().is_terminal() {
             to_stderr(format_args!("\nf9: stopping; Ctrl-C again ends at once"));
+        }
+    }
+
+    /// Whoever sends SIGTERM waits for the end, and nobody asks twice: what cannot stop by itself ends all the same.
+    fn end_soon(&self, code: u8) {
+        let ended = start(move || {
+            thread::sleep(TIDYING);
+            super::prompt::restore_echo();
+            exit_now(code);
+        });
+        if ended.is_err() {
+            exit_now(code); // there is no thread to wait on
         }
     }
 

@@ -282,6 +282,7 @@ fn conversion_of(attributes: &Mutex<Option<Attributes>>, path: &BackendPath) -> 
 }
 
 fn open_repo(settings: &Arc<Settings>, context: &Context) -> Result<Repo> {
+    damage::check_objects(settings, context)?;
     open::open(Arc::clone(settings), context.clone())
         .map_err(|error| damage::explain(error, settings, context))
 }

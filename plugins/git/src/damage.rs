@@ -13,6 +13,7 @@ use crate::{
     incoming::{Depth, check_whole},
     index_file::is_ordered,
     journal::Journal,
+    loose,
     options::Settings,
 };
 
@@ -191,11 +192,23 @@ fn damaged(damages: &[Damage]) -> Error {
         .hint("`f9 repair NAME:` mends it from what is here and at the remote, and changes no file")
 }
 
+/// Refuses a clone with objects that libgit2 would read without end.
+pub(crate) fn check_objects(settings: &Settings, context: &Context) -> Result<()> {
+    let Some(anatomy) = Anatomy::of(settings) else { return Ok(()) };
+    if loose::damaged_since_start(&anatomy.git, context)?.is_empty() {
+        return Ok(());
+    }
+    Err(damaged(&[Damage { part: "objects".to_owned(), what: "has damaged ones" }]))
+}
+
 /// Whether the branch, as it is here and as it was seen at the remote, is not whole.
 fn lacks_objects(anatomy: &Anatomy<'_>, error: &Error, context: &Context) -> bool {
     let hints = ["object", "zlib", "inflate", "mismatch", "corrupt", "pack", "not found", "read a"];
     if !hints.iter().any(|hint| error.message().contains(hint)) {
         return false;
+    }
+    if loose::damaged(&anatomy.git, context).is_ok_and(|damaged| !damaged.is_empty()) {
+        return true;
     }
     let Ok(git) = open(&anatomy.settings.path) else { return false };
     let names = [anatomy.settings.branch_ref(), anatomy.settings.tracking_ref()];

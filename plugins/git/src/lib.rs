@@ -171,6 +171,7 @@ mod known_hosts;
 mod left_out;
 mod libgit2;
 mod lock;
+mod loose;
 mod merge;
 mod new_branch;
 mod open;

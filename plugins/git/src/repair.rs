@@ -18,6 +18,7 @@ use crate::{
     errors::{Context as _, clean, name_some},
     incoming::{Depth, Fresh, check_whole},
     lock::LockFile,
+    loose,
     merge::Merged,
     options::Settings,
     repository::{Repo, count},
@@ -43,6 +44,7 @@ pub(crate) fn repair(settings: &Arc<Settings>, context: &Context) -> Result<Vec<
     let (_operation, _tree) = (operation.hold(context)?, tree.hold(context)?);
     let aside = anatomy.git.join(ASIDE).join(now());
     let mut repair = Repair { anatomy, context, aside, done: Vec::new(), journal_lost: false };
+    repair.loose_objects()?;
     repair.files()?;
     repair.objects()?;
     repair.other_branches()?;
@@ -82,6 +84,24 @@ impl Repair<'_> {
         // Should what follows fail, this is what is known of what was done.
         log::info!("{sentence}");
         self.done.push(sentence);
+    }
+
+    /// Objects that are cut short: set aside before libgit2 meets them.
+    fn loose_objects(&mut self) -> Result<()> {
+        let damaged = loose::damaged(&self.anatomy.git, self.context)?;
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let kept = self.aside.join("loose");
+        fs::create_dir_all(&kept).context("set a damaged object aside")?;
+        for object in &damaged {
+            let names = object.components().rev().take(2).map(|name| name.as_os_str().to_string_lossy());
+            let id = names.collect::<Vec<_>>().into_iter().rev().collect::<String>();
+            fs::rename(object, kept.join(id)).context("set a damaged object aside")?;
+        }
+        let what = count(damaged.len(), "object was damaged", "objects were damaged");
+        self.tell(format!("{what}: kept in {}", kept.display()));
+        Ok(())
     }
 
     /// Git's files that are damaged: set aside, and those made anew that git cannot do without.

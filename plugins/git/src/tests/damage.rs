@@ -265,3 +265,29 @@ fn an_index_lost_in_a_merge_has_its_conflicts_again() {
     assert_eq!(site.at_remote("a.txt").unwrap(), "theirs\n");
     site.check(&["one"]);
 }
+
+#[test]
+fn an_object_that_a_power_failure_cut_short_keeps_nobody() {
+    let site = Site::with(&[("a.txt", "hello hello hello\n")]);
+    let clone = site.path("clone");
+    drop(site.open("clone"));
+    let id = git(&clone, &["rev-parse", "HEAD"]);
+    let object = clone.join(".git/objects").join(&id[..2]).join(id[2..].trim());
+    let whole = fs::read(&object).unwrap();
+    for length in [0, 1, 2, 3, 7, whole.len() / 2, whole.len() - 1] {
+        fs::remove_file(&object).ok();
+        fs::write(&object, &whole[..length]).unwrap();
+        // As in the next run of the machine.
+        fs::write(clone.join(".git/f9/boot"), "another run\n").unwrap();
+        let backend = site.open("clone");
+        assert_eq!(&backend.read(&BackendPath::parse("a.txt").unwrap()).unwrap()[..], b"hello hello hello\n");
+        let error = backend.pull().unwrap_err();
+        assert!(
+            error.context().any(|(name, value)| name == "reason" && value == "damaged"),
+            "{length}: {error:?}"
+        );
+        backend.command("repair", &json!({})).unwrap();
+        assert_eq!(backend.pull().unwrap().received, 0, "{length}");
+        assert_eq!(git(&clone, &["status", "--porcelain"]), "", "{length}");
+    }
+}
