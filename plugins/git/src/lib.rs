@@ -23,7 +23,7 @@
 //! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
 //! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
 //! | `excludes_file` | string | none | A file with further rules for what is not published, as `.gitignore` has them. |
-//! | `trust_other_owner` | boolean | `false` | Use a clone that belongs to another user, who may have prepared it. |
+//! | `trust_other_owner` | boolean | `false` | Use a clone, and push to a path, that belongs to another user, who may have prepared it. |
 //! | `timeout` | integer | `60` | Seconds that the remote may be silent, and that a connection may take to come about. |
 //!
 //! # Synchronising

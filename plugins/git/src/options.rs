@@ -48,7 +48,8 @@ pub(crate) struct Options {
     /// A file with further rules for what is not published, in the form of `.gitignore`: the user's own, for instance.
     #[schemars(extend("format" = "path"))]
     pub(crate) excludes_file: Option<PathBuf>,
-    /// Uses a clone that belongs to another user. Only for one whose owner you trust: its configuration counts.
+    /// Uses a clone that belongs to another user, and pushes to a remote path of another user. Only for owners whom you trust:
+    /// the configuration and the links in there count.
     #[serde(default)]
     pub(crate) trust_other_owner: bool,
     /// How many seconds the remote may stay silent, and how long a connection may take to come about.

@@ -12,7 +12,7 @@ use crate::{
     index_file::{IndexFile, is_ordered, unordered},
     left_out::LeftOut,
     repository::{Repo, count},
-    touched::disguised,
+    touched::{disguised, link_to_modules},
 };
 
 /// How the names begin that the tree keeps for its temporary files. Should somebody else have committed such a one, it is
@@ -126,6 +126,12 @@ impl Repo {
         let mut skip = |path: &Path, _: &[u8]| {
             if leads_into_dot_git(path.as_os_str().as_bytes()) {
                 bad = Some(disguised(path.as_os_str().as_bytes()));
+                return -1;
+            }
+            if path == Path::new(".gitmodules")
+                && matches!(self.worktree.read_link(b".gitmodules"), Ok(Some(_)))
+            {
+                bad = Some(link_to_modules());
                 return -1;
             }
             let nested = path.as_os_str().as_bytes().ends_with(b"/");

@@ -147,6 +147,9 @@ impl Repo {
                     None => {} // nothing that git stores
                     Some(_) if tracked.is_none() && self.is_ignored(&path, false)? => {}
                     Some(_) if leads_into_dot_git(&path) => return Err(disguised(&path)),
+                    Some(mode) if mode == u32::from(FileMode::Link) && path == b".gitmodules" => {
+                        return Err(link_to_modules());
+                    }
                     Some(mode) => {
                         if mode != u32::from(FileMode::Link)
                             && (tracks_attributes
@@ -256,6 +259,13 @@ pub(crate) fn disguised(path: &[u8]) -> Error {
     Error::new(ErrorKind::InvalidPath, message)
         .at(format!("{:?}", String::from_utf8_lossy(path)))
         .hint("rename it, delete it, or name it in .gitignore")
+}
+
+/// The error for a link that no git takes from a remote, and f9 does not either.
+pub(crate) fn link_to_modules() -> Error {
+    Error::new(ErrorKind::InvalidPath, "`.gitmodules` is a link here, which no clone takes from its remote")
+        .at(".gitmodules")
+        .hint("replace it by a file, or remove it")
 }
 
 /// Whether the index has this already, but for when it was changed.

@@ -203,7 +203,43 @@ fn hooks_of_another_users_remote_are_not_run() {
     write(&site.path("clone"), "b.txt", "b\n");
     let error = backend.push(None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RemoteRefused, "{error:?}");
+    assert!(error.advice().unwrap().contains("trust_other_owner"), "{error:?}");
+    let mut options = site.options("clone");
+    options["trust_other_owner"] = true.into();
+    let error = open(options).unwrap().push(None).unwrap_err();
+    assert!(error.message().contains("hook"), "{error:?}");
     assert!(!site.remote().join("ran").exists());
+}
+
+#[test]
+fn a_remote_of_another_user_gets_nothing_to_write_through_its_links() {
+    if !may_give_away() {
+        return;
+    }
+    let site = Site::with(&[("a.txt", "a\n")]);
+    fs::write(site.path("victim"), "precious\n").unwrap();
+    let backend = site.open("clone");
+    git(&site.remote(), &["config", "core.logAllRefUpdates", "true"]);
+    fs::create_dir_all(site.remote().join("logs/refs/heads")).unwrap();
+    symlink(site.path("victim"), site.remote().join("logs/refs/heads/main")).unwrap();
+    chown(site.remote(), Some(12345), Some(12345)).unwrap();
+    write(&site.path("clone"), "b.txt", "b\n");
+    assert_eq!(backend.push(None).unwrap_err().kind(), ErrorKind::RemoteRefused);
+    assert_eq!(read(site.dir.path(), "victim"), "precious\n");
+    assert_eq!(backend.pull().unwrap().received, 0, "reading is no harm");
+}
+
+#[test]
+fn a_link_in_place_of_gitmodules_is_not_published() {
+    for version in ["2", "4"] {
+        let site = Site::with(&[("a.txt", "a\n")]);
+        let backend = site.open("clone");
+        git(&site.path("clone"), &["update-index", "--index-version", version]);
+        symlink("a.txt", site.path("clone/.gitmodules")).unwrap();
+        let error = backend.push(None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidPath, "{error:?}");
+        assert_eq!(site.at_remote(".gitmodules"), None);
+    }
 }
 
 #[test]

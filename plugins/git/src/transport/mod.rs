@@ -75,7 +75,7 @@ pub(crate) enum Wanted {
 /// The transport for the remote's address. Nothing is connected yet.
 pub(crate) fn open(settings: &Settings, context: &Context) -> Result<Box<dyn Transport>> {
     Ok(match settings.remote.address() {
-        Address::Path(path) => Box::new(PathTransport::new(path.clone())),
+        Address::Path(path) => Box::new(PathTransport::new(path.clone(), settings.trust_other_owner)),
         Address::Http(url) => Box::new(Smart::new(Http::new(url, settings, context.clone())?)),
         Address::Ssh(address) => Box::new(Smart::new(Ssh::new(address, settings, context.clone())?)),
     })

@@ -20,43 +20,60 @@ use super::{
 use crate::{
     errors::Context as _,
     lock::{LockFile, remove_stale},
+    ownership,
 };
 
 /// For how long a push waits for another of ours, or for a lock of git's, which are held for milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
-pub(crate) struct PathTransport(PathBuf);
+pub(crate) struct PathTransport {
+    path: PathBuf,
+    /// Whether one that belongs to another user may be written to.
+    trust_other_owner: bool,
+}
 
 impl PathTransport {
-    pub(crate) const fn new(path: PathBuf) -> Self {
-        Self(path)
+    pub(crate) const fn new(path: PathBuf, trust_other_owner: bool) -> Self {
+        Self { path, trust_other_owner }
+    }
+
+    /// Refuses to write into a repository of another user: its branches, objects and logs can be links to any file of the
+    /// user's, and git refuses it as well.
+    fn check_owner(&self) -> Result<()> {
+        if self.trust_other_owner || ownership::is_ours(&self.path) {
+            return Ok(());
+        }
+        let message = "the remote repository belongs to another user, who may have put links into it that lead to your files";
+        Err(Error::new(ErrorKind::RemoteRefused, message).with("remote", self.path.display()).hint(
+            "if you trust its owner, add \"trust_other_owner\": true to the connection; else push by ssh:// or https://",
+        ))
     }
 
     fn open(&self) -> Result<Repository> {
-        if let Some((setting, value)) = unsupported_format(&self.0) {
+        if let Some((setting, value)) = unsupported_format(&self.path) {
             let message =
                 format!("the remote is a repository of a format that is not supported: {setting} is {value}");
             return Err(Error::new(ErrorKind::Unsupported, message)
-                .with("remote", self.0.display())
+                .with("remote", self.path.display())
                 .hint("f9 works with repositories of SHA-1 objects whose branches are files, as `git init --bare` makes them"));
         }
         let nothing_above: [&Path; 0] = [];
-        Repository::open_ext(&self.0, RepositoryOpenFlags::NO_SEARCH, nothing_above).map_err(|error| {
+        Repository::open_ext(&self.path, RepositoryOpenFlags::NO_SEARCH, nothing_above).map_err(|error| {
             let missing = error.code() == ErrorCode::NotFound;
             let error = crate::errors::from_git("open the remote repository", error);
             // Not the kind for a path of the backend that is not there.
             let kind = if missing { ErrorKind::RemoteRefused } else { error.kind() };
-            let hint = match self.0.exists() {
+            let hint = match self.path.exists() {
                 true => "check `remote_url`: what is there is no repository".to_owned(),
                 false => {
                     format!(
                         "check `remote_url`; `git init --bare {}` makes a repository there",
-                        self.0.display()
+                        self.path.display()
                     )
                 }
             };
-            Error::new(kind, error.message()).with("remote", self.0.display()).hint(hint)
+            Error::new(kind, error.message()).with("remote", self.path.display()).hint(hint)
         })
     }
 
@@ -67,7 +84,7 @@ impl PathTransport {
             .any(|words| error.message().contains(words));
         if is_about_objects && error.advice().is_none() {
             return error
-                .hint(format!("`git -C {} fsck` says whether the remote is damaged", self.0.display()));
+                .hint(format!("`git -C {} fsck` says whether the remote is damaged", self.path.display()));
         }
         error
     }
@@ -79,7 +96,7 @@ impl PathTransport {
                 let message =
                     format!("this user may not write to the remote repository: {}", error.message());
                 Error::new(kind, message)
-                    .with("remote", self.0.display())
+                    .with("remote", self.path.display())
                     .hint("the commit is kept here; push again when the remote's files may be written")
                     .caused_by(error)
             }
@@ -126,7 +143,7 @@ impl Transport for PathTransport {
         }
         if remote.is_shallow() {
             let message = "the remote is a shallow clone: it lacks part of its history";
-            let remedy = format!("`git -C {} fetch --unshallow` brings it", self.0.display());
+            let remedy = format!("`git -C {} fetch --unshallow` brings it", self.path.display());
             return Err(Error::new(ErrorKind::RemoteRefused, message).hint(remedy));
         }
         if let Some(tip) = &tip {
@@ -157,6 +174,7 @@ impl Transport for PathTransport {
         if before == Some(tip) {
             return Ok(before);
         }
+        self.check_owner()?;
         refuse_checked_out(&remote, branch)?;
         if let Some(before) = before {
             let known = from.odb().context("open the objects")?.exists(before);
@@ -166,7 +184,7 @@ impl Transport for PathTransport {
         }
         check(before)?;
         if let Some(hook) = hooks::hook_of(&remote) {
-            hooks::push(hook, from, &self.0, branch, tip, context)?;
+            hooks::push(hook, from, &self.path, branch, tip, context)?;
             return Ok(before);
         }
         copy_objects(from, &remote, tip, "push", context).map_err(|error| self.not_writable(error))?;
@@ -245,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_remote_that_may_not_be_written_is_named() {
-        let transport = PathTransport::new("/srv/notes.git".into());
+        let transport = PathTransport::new("/srv/notes.git".into(), false);
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
         let error = transport.not_writable(Err::<(), _>(denied).context("lock the file").unwrap_err());
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
