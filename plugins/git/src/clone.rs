@@ -17,6 +17,7 @@ use f9_plugin_api::{Context, Error, ErrorKind, Result, log};
 use git2::{Config, Repository, RepositoryInitOptions};
 
 use crate::{
+    bounds,
     checkout::{Differ, check_changes},
     errors::Context as _,
     incoming::fetch_whole,
@@ -149,6 +150,7 @@ fn fetch_into(directory: &Path, settings: &Settings, context: &Context) -> Resul
     if let Some(tip) = tip {
         let commit =
             repository.find_commit(tip.id).and_then(|commit| commit.tree()).context("read a commit")?;
+        bounds::check(&repository, None, &commit, settings, context)?;
         let changes = Differ { git: &repository, context }.changes(None, &commit)?;
         let place = fs::File::open(directory).context("look at the directory for the clone")?;
         check_changes(&changes, &repository, longest_name(place))?;

@@ -22,6 +22,7 @@
 //! | `ssh_key_path`, `ssh_key_passphrase` | string | none | The private key for SSH. |
 //! | `known_hosts` | string | none | The host keys to trust, in OpenSSH's format. Needed for SSH. |
 //! | `ca_bundle` | string | none | A PEM file with further certificate authorities to trust for HTTPS. |
+//! | `max_files`, `max_bytes` | integer | 10,000,000 and 2^40 | How many files and bytes a clone or a pull may bring; counted before anything is written. |
 //! | `excludes_file` | string | none | A file with further rules for what is not published, as `.gitignore` has them. |
 //! | `trust_other_owner` | boolean | `false` | Use a clone, and push to a path, that belongs to another user, who may have prepared it. |
 //! | `timeout` | integer | `60` | Seconds that the remote may be silent, and that a connection may take to come about. |
@@ -153,6 +154,7 @@
 //! Capabilities: copy, rename, open_write, sync, command. Checksums are computed by the host.
 
 mod backend;
+mod bounds;
 mod cache_tree;
 mod checkout;
 mod clone;

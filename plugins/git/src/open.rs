@@ -161,6 +161,7 @@ impl Repo {
         };
         self.make_room_for(&branch)?;
         if let Some(target) = target.filter(|target| Some(*target) != current) {
+            self.check_tree(current, target)?;
             self.advance(current, target, Before::Clean)?;
         }
         if let Some(target) = target.filter(|_| self.head().is_ok_and(|head| head.is_none())) {

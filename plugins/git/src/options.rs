@@ -45,6 +45,14 @@ pub(crate) struct Options {
     /// A PEM file with the certificates of the authorities to trust for HTTPS, besides the public ones.
     #[schemars(extend("format" = "path"))]
     pub(crate) ca_bundle: Option<PathBuf>,
+    /// How many files a clone or a pull may bring. More are refused before any is written.
+    #[serde(default = "default_max_files")]
+    #[schemars(default = "default_max_files", range(min = 1))]
+    pub(crate) max_files: u64,
+    /// How many bytes the files of a clone or a pull may have together.
+    #[serde(default = "default_max_bytes")]
+    #[schemars(default = "default_max_bytes", range(min = 1))]
+    pub(crate) max_bytes: u64,
     /// A file with further rules for what is not published, in the form of `.gitignore`: the user's own, for instance.
     #[schemars(extend("format" = "path"))]
     pub(crate) excludes_file: Option<PathBuf>,
@@ -74,6 +82,14 @@ const fn default_timeout() -> u64 {
     60
 }
 
+const fn default_max_files() -> u64 {
+    10_000_000
+}
+
+const fn default_max_bytes() -> u64 {
+    1 << 40
+}
+
 /// What the options say, checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -87,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) author_email: String,
     pub(crate) known_hosts: Option<PathBuf>,
     pub(crate) ca_bundle: Option<PathBuf>,
+    pub(crate) max_files: u64,
+    pub(crate) max_bytes: u64,
     pub(crate) excludes_file: Option<PathBuf>,
     pub(crate) trust_other_owner: bool,
     pub(crate) timeout: Duration,
@@ -149,6 +167,8 @@ impl Settings {
             author_email: options.author_email,
             known_hosts: options.known_hosts,
             ca_bundle: options.ca_bundle,
+            max_files: options.max_files,
+            max_bytes: options.max_bytes,
             excludes_file: options.excludes_file,
             trust_other_owner: options.trust_other_owner,
             timeout: Duration::from_secs(options.timeout),

@@ -6,6 +6,7 @@ use f9_plugin_api::{Error, ErrorKind, Result};
 use git2::{FileMode, Oid, Repository};
 
 use crate::{
+    bounds,
     checkout::{Change, Entry},
     dotgit::is_dot_gitmodules,
     errors::Context as _,
@@ -16,10 +17,12 @@ use crate::{
 const MAX_TARGET: usize = 4095;
 
 impl Repo {
-    /// Refuses a commit of the remote whose files cannot be here. `from` is what the branch is at.
+    /// Refuses a commit of the remote whose files cannot be here, or are more than the connection allows. `from` is what the branch is at.
     pub(crate) fn check_tree(&self, from: Option<Oid>, to: Oid) -> Result<()> {
         let old = from.map(|commit| self.tree_of(commit)).transpose()?;
-        let changes = self.changes(old.as_ref(), &self.tree_of(to)?)?;
+        let new = self.tree_of(to)?;
+        bounds::check(&self.git, old.as_ref(), &new, &self.settings, &self.context)?;
+        let changes = self.changes(old.as_ref(), &new)?;
         self.check_changes(&changes)
     }
 }

@@ -1,5 +1,6 @@
 //! The backend against real repositories, checked with the `git` command line.
 
+mod bounds;
 mod conflicts;
 mod converted;
 mod damage;
