@@ -15,7 +15,7 @@ use git2::Oid;
 
 use crate::{
     commands,
-    converted::{Attributes, Conversion, MAX_POINTER},
+    converted::{Attributes, Conversion, MAX_POINTER, pointer_size},
     damage,
     dotgit::is_dot_git,
     journal::Journal,
@@ -97,6 +97,24 @@ impl GitBackend {
                 .is_ok_and(|content| conversion.is_stored_form(&content));
         // What is missing, or a directory, is the tree's to tell.
         if is_file && !is_stored_form { Err(conversion.refusal(to.as_str().as_bytes())) } else { Ok(()) }
+    }
+
+    /// Adds the real size of a file of which there is only the pointer of Git LFS.
+    fn with_lfs_size(&self, path: &BackendPath, info: FileInfo) -> Result<FileInfo> {
+        if !info.is_file() || info.size == 0 || info.size >= MAX_POINTER as u64 {
+            return Ok(info);
+        }
+        let is_lfs = match &*self.attributes.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(attributes) => attributes
+                .conversion(path.as_str().as_bytes())?
+                .is_some_and(|conversion| conversion.has_stored_form()),
+            None => false,
+        };
+        if !is_lfs {
+            return Ok(info);
+        }
+        let size = pointer_size(&self.tree.read(path)?);
+        Ok(size.map_or(info.clone(), |size| info.attribute("lfs_size", size.to_string())))
     }
 
     /// Runs one operation of this clone at a time, here and in other processes, on a tree that is whole.
@@ -209,7 +227,8 @@ impl FileBackend for GitBackend {
     }
 
     fn info(&self, path: &BackendPath) -> Result<FileInfo> {
-        self.tree.info(path)
+        let info = self.tree.info(path)?;
+        self.with_lfs_size(path, info)
     }
 
     fn list(&self, path: &BackendPath, options: ListOptions) -> Result<Entries> {

@@ -154,6 +154,12 @@ pub(crate) fn is_pointer(content: &[u8]) -> bool {
     content.len() < MAX_POINTER && content.starts_with(POINTER)
 }
 
+/// How large the file is that a pointer of Git LFS stands for.
+pub(crate) fn pointer_size(content: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(content).ok().filter(|_| is_pointer(content))?;
+    text.lines().find_map(|line| line.strip_prefix("size ")?.parse().ok())
+}
+
 /// The value of an attribute that makes git convert; `None` where it converts nothing.
 fn meaning(name: &str, value: AttrValue<'_>) -> Option<String> {
     let value = match value {

@@ -125,7 +125,7 @@
 //! stored under such a path: writing there is `Unsupported` and names the attribute and its line; what others changed there
 //! is left out of commits with a warning that counts and names it; a pull leaves such a file alone unless it is in the form
 //! that git keeps. Deleting is possible. A pointer of Git LFS is the form that git keeps: it is read, copied and written as
-//! the small file that it is.
+//! the small file that it is; `info` tells how large the file itself is as the attribute `lfs_size`, which listings leave out.
 //!
 //! A file that differs from the last commit in line ends alone is left out too, with a warning, unless attributes say what
 //! line ends it is to have: so is a whole clone that git made with `core.autocrlf`.

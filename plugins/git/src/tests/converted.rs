@@ -146,6 +146,8 @@ fn pointers_of_large_files_are_files_and_their_content_is_not_stored_instead() {
         Site::with(&[(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n"), ("a.bin", POINTER)]);
     let backend = site.open("clone");
     assert_eq!(&backend.read(&path("a.bin")).unwrap()[..], POINTER.as_bytes());
+    assert_eq!(backend.info(&path("a.bin")).unwrap().attributes["lfs_size"], "12345");
+    assert!(backend.info(&path(".gitattributes")).unwrap().attributes.is_empty());
     backend.create(&path("b.bin"), POINTER.into(), CreateOptions::default()).unwrap();
     backend.copy(&path("a.bin"), &path("c.bin"), CopyOptions::default()).unwrap();
     let mut writer = backend.open_write(&path("d.bin"), CreateOptions::default()).unwrap();

@@ -53,6 +53,9 @@
 //! - **Names** that are not UTF-8, and those with a backslash, have no path: a listing tells of each with an error in its
 //!   place.
 //!
+//! - **Permissions** are the system's. Replacing a file needs the right to write into its directory, as with `mv` and editors
+//!   that save safely: a read-only file in such a directory can be replaced, and keeps its permissions; a writable file in a
+//!   directory that is not cannot. Appending needs the right to write into the file itself.
 //! - **Copying** shares blocks or copies inside the file system where it can, and leaves holes holes. A copy may be run by
 //!   those who may run the original. A source that is written to meanwhile is copied again, and at last `Busy`.
 //! - **Moving** one hard link of a file over another one changes nothing, as POSIX has it.
