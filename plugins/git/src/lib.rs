@@ -175,6 +175,7 @@ mod libgit2;
 mod lock;
 mod loose;
 mod merge;
+mod merge_driver;
 mod new_branch;
 mod open;
 mod options;

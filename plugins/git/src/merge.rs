@@ -2,8 +2,7 @@
 
 use f9_plugin_api::Result;
 use git2::{
-    AttrCheckFlags, AttrValue, FileMode, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions,
-    MergeOptions, Oid, Tree,
+    FileMode, Index, IndexConflict, IndexEntry, MergeFileInput, MergeFileOptions, MergeOptions, Oid, Tree,
 };
 
 use crate::{
@@ -11,9 +10,9 @@ use crate::{
     conflicts::{as_path, conflict_path, with_stage},
     errors::Context as _,
     journal::Step,
+    merge_driver::follows_a_rename,
     own_file,
     repository::Repo,
-    rules::{self, Shadow},
 };
 
 /// What the sides are called in conflict markers.
@@ -74,13 +73,19 @@ impl Repo {
     }
 
     pub(crate) fn merge_in_memory(&self, ours: Oid, their: Oid) -> Result<Merged<'_>> {
-        let merge = || {
+        let merge = |find_renames: bool| {
             let mut options = MergeOptions::new();
-            options.find_renames(true);
+            options.find_renames(find_renames);
             let (ours, their) = (self.git.find_commit(ours)?, self.git.find_commit(their)?);
             self.git.merge_commits(&ours, &their, Some(&options))
         };
-        let mut index = merge().context("merge")?;
+        let mut index = merge(true).context("merge")?;
+        let mut blended = self.blended(ours, their, &index)?;
+        if follows_a_rename(&blended) {
+            index = merge(false).context("merge")?;
+            blended = self.blended(ours, their, &index)?;
+        }
+        self.set_apart(&mut index, &blended, self.git.merge_base(ours, their).ok())?;
         if index.has_conflicts() {
             return Ok(Merged::Conflicts(self.with_conflicts(index)?));
         }
@@ -148,7 +153,7 @@ impl Repo {
         if !is_file(our) || !is_file(their) {
             return Ok(None);
         }
-        if self.is_merged_whole(conflict_path(conflict))? {
+        if self.merges_as_a_whole(conflict_path(conflict))? {
             return Ok(None);
         }
         let merge = || {
@@ -223,19 +228,4 @@ fn add_conflict(index: &mut Index, conflict: &IndexConflict) -> Result<(), git2:
 
 fn is_file(entry: &IndexEntry) -> bool {
     entry.mode == u32::from(FileMode::Blob) || entry.mode == u32::from(FileMode::BlobExecutable)
-}
-
-impl Repo {
-    /// Whether attributes say that the file is not to be merged line by line: then a conflict leaves one side of it whole.
-    fn is_merged_whole(&self, path: &[u8]) -> Result<bool> {
-        let shadow = rules::shadow(&self.git, &self.worktree, path)?;
-        let git = shadow.as_ref().map_or(&self.git, Shadow::git);
-        let value = git.get_attr_bytes(as_path(path), "merge", AttrCheckFlags::NO_SYSTEM);
-        Ok(match AttrValue::from_bytes(value.context("read the attributes")?) {
-            AttrValue::False => true,
-            AttrValue::String(name) => !matches!(name, "text" | "union"),
-            AttrValue::Bytes(_) => true,
-            AttrValue::True | AttrValue::Unspecified => false,
-        })
-    }
 }

@@ -119,18 +119,44 @@ fn an_index_out_of_order_deletes_nothing() {
 }
 
 #[test]
-fn a_file_that_is_merged_whole_is_one_side_in_a_conflict() {
-    for attribute in ["-merge", "merge=binary", "binary", "merge=ours"] {
-        let site = Site::with(&[(".gitattributes", &format!("*.db {attribute}\n")), ("a.db", "one\ntwo\n")]);
+fn what_is_one_whole_for_a_merge_is_never_a_blend() {
+    let text = |first: &str, last: &str| format!("{first}\n2\n3\n4\n5\n6\n7\n8\n{last}\n");
+    for (attribute, far) in [
+        ("-merge", false),
+        ("-merge", true),
+        ("merge=binary", true),
+        ("binary", false),
+        ("merge=custom", false),
+        ("merge=custom", true),
+    ] {
+        let attributes = format!("*.db {attribute}\n");
+        let site = Site::with(&[(".gitattributes", &attributes), ("a.db", &text("1", "9"))]);
         let backend = site.open("clone");
-        site.commit_elsewhere("other", &[("a.db", "one\ntheirs\n")]);
-        write(&site.path("clone"), "a.db", "one\nours\n");
-        let synced = backend.sync(None);
-        assert_eq!(synced.unwrap_err().kind(), ErrorKind::Conflict, "{attribute}");
-        assert_eq!(read(&site.path("clone"), "a.db"), "one\nours\n", "{attribute}");
+        let their = if far { text("1", "theirs") } else { text("theirs", "9") };
+        site.commit_elsewhere("other", &[("a.db", &their)]);
+        write(&site.path("clone"), "a.db", &text("ours", "9"));
+        let error = backend.sync(None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{attribute} {far}: {error:?}");
+        assert_eq!(read(&site.path("clone"), "a.db"), text("ours", "9"), "{attribute} {far}");
+        let conflicts = backend.conflict_report().unwrap();
+        assert_eq!((conflicts.len(), conflicts[0].path.as_str()), (1, "a.db"), "{attribute} {far}");
         backend.conflict_accept_remote(&path("a.db")).unwrap();
-        assert_eq!(read(&site.path("clone"), "a.db"), "one\ntheirs\n", "{attribute}");
+        assert_eq!(read(&site.path("clone"), "a.db"), their, "{attribute} {far}");
+        backend.push(None).unwrap();
+        assert_eq!(site.at_remote("a.db").unwrap(), their);
     }
+}
+
+#[test]
+fn a_rename_makes_no_blend_either() {
+    let text = |first: &str, last: &str| format!("{first}\n2\n3\n4\n5\n6\n7\n8\n{last}\n");
+    let site = Site::with(&[(".gitattributes", "*.db merge=custom\n"), ("a.db", &text("1", "9"))]);
+    let backend = site.open("clone");
+    site.commit_elsewhere("other", &[("a.db", &text("1", "theirs"))]);
+    fs::remove_file(site.path("clone/a.db")).unwrap();
+    write(&site.path("clone"), "b.db", &text("ours", "9"));
+    assert_eq!(backend.sync(None).unwrap_err().kind(), ErrorKind::Conflict);
+    assert_eq!(read(&site.path("clone"), "b.db"), text("ours", "9"));
 }
 
 #[test]
