@@ -526,25 +526,25 @@ fn holes_stay_holes_in_a_copy() {
 }
 
 #[test]
-fn what_is_written_to_all_the_time_is_not_copied() {
-    use std::{
-        os::unix::fs::FileExt as _,
-        sync::atomic::{AtomicBool, Ordering},
+fn a_source_that_has_changed_is_copied_again() {
+    use super::super::{
+        draft::Draft,
+        read,
+        spot::{Rule, Spot},
     };
-    let place = Place::new();
-    std::fs::write(place.at("busy"), vec![b'a'; 32 << 20]).unwrap();
-    let done = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let file = std::fs::File::options().write(true).open(place.at("busy")).unwrap();
-            while !done.load(Ordering::Relaxed) {
-                file.write_all_at(b"b", 16 << 20).unwrap();
-            }
-        });
-        let copied = place.tree.t_copy("busy", "copy", false);
-        done.store(true, Ordering::Relaxed);
-        refused(copied, ErrorKind::Busy);
-    });
-    assert!(!place.at("copy").exists());
-    assert_eq!(place.tree.t_copy("busy", "copy", false).unwrap().size, 32 << 20);
+    let (place, path, rule) = (Place::new(), parse("copy"), Rule::creating(false));
+    std::fs::write(place.at("source"), "old").unwrap();
+    let source = read::open_file(place.tree.root(), "source", rustix::fs::OFlags::RDONLY, "copy").unwrap();
+    for (content, size) in [("longer by now", 3), ("no", 13)] {
+        // What was known of it is of another time.
+        std::fs::write(place.at("source"), content).unwrap();
+        let (fd, mut stat) = (&source.0, super::super::stat::Stat::of(&source.0).unwrap());
+        stat.size = size;
+        let spot = || Spot::preview(&place.tree, &path, rule, "copy");
+        let (mut draft, _) = Draft::start(&place.tree, spot, "copy").unwrap();
+        draft.copy(fd, stat, "copy").unwrap();
+        draft.commit(&place.tree, &path, None, rule, "copy").unwrap();
+        assert_eq!(place.tree.t_read("copy").unwrap(), content);
+        place.tree.t_delete("copy", false).unwrap();
+    }
 }
