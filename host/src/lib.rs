@@ -149,7 +149,7 @@ pub use inspect::{Inspection, inspect, inspect_bytes};
 pub use lock::{LockedPlugin, PluginLock};
 pub use manifest::Manifest;
 pub use mirror::{Existing, Links, MirrorEvent, MirrorOptions, MirrorReport, Tree, mirror};
-pub use overlap::overlap;
+pub use overlap::{lies_within, overlap};
 pub use quoted::quoted;
 pub use refusal::{Refusal, RefusalCode};
 pub use services::{CancelToken, Progress};

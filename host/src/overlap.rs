@@ -31,11 +31,12 @@ impl Plugin {
 /// do not matter.
 pub fn overlap<'a>(one: &'a [PathBuf], other: &'a [PathBuf]) -> Option<(&'a Path, &'a Path)> {
     let pairs = one.iter().flat_map(|a| other.iter().map(move |b| (a.as_path(), b.as_path())));
-    pairs.into_iter().find(|(a, b)| is_within(a, b) || is_within(b, a))
+    pairs.into_iter().find(|(a, b)| lies_within(a, b) || lies_within(b, a))
 }
 
-/// What cannot be looked at is within nothing.
-fn is_within(inner: &Path, outer: &Path) -> bool {
+/// Whether a file or directory is another one, or lies within it, by device and inode. What cannot be looked at is within
+/// nothing.
+pub fn lies_within(inner: &Path, outer: &Path) -> bool {
     let (Ok(outer), Ok(inner)) = (identity(outer), fs::canonicalize(inner)) else { return false };
     inner.ancestors().any(|above| identity(above).is_ok_and(|above| above == outer))
 }

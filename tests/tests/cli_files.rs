@@ -99,10 +99,10 @@ fn mv_onto_the_same_file_by_another_name_keeps_it() {
     let shell = two();
     let connection = json!({"backend": "local", "root": shell.path("one")});
     shell.write("connections.json", json!({"here": connection, "there": connection}).to_string());
-    shell.fails(["mv", "here:a.txt", "there:a.txt"], 4);
-    shell.fails(["mv", "--overwrite", "here:a.txt", "there:a.txt"], 1);
+    shell.fails(["mv", "here:a.txt", "there:a.txt"], 5);
+    shell.fails(["mv", "--overwrite", "here:a.txt", "there:a.txt"], 5);
     assert_eq!(shell.read("one/a.txt"), "aaa");
-    shell.fails(["mv", "--overwrite", "here:dir", "there:"], 1);
+    shell.fails(["mv", "--overwrite", "here:dir", "there:"], 5);
     assert_eq!((shell.read("one/dir/b.txt"), shell.read("one/dir/deep/.c")), ("bb".into(), "c".into()));
 }
 

@@ -456,3 +456,44 @@ fn a_file_that_is_written_to_all_the_time_is_no_copy() {
     assert!(!shell.path("two/busy").exists() && !shell.path("two/mirrored/busy").exists());
     assert!(shell.path("two/mirrored/a.txt").exists());
 }
+
+#[test]
+fn a_directory_of_which_all_is_left_out_is_no_link() {
+    let shell = Shell::new(&["one", "two"]);
+    shell.write("one/docs/x.md", "m");
+    shell.write("one/src/c.c", "c");
+    shell.write("two/stale", "s");
+    for [how, what] in [["--exclude", "**/*.md"], ["--exclude", "docs/*"], ["--min-size", "1K"]] {
+        shell.ok(["cp", "-r", how, what, "one:", "two:copy"]);
+        shell.ok(["mirror", "--delete", how, what, "one:", "two:"]);
+        assert!(shell.path("two/docs").is_dir() && !shell.path("two/stale").exists());
+    }
+}
+
+#[test]
+fn nothing_is_brought_into_itself_by_way_of_two_connections() {
+    let shell = Shell::new(&["one"]);
+    let root = format!("root={}", shell.path("").display());
+    shell.ok(["connections", "add", "top", "local", &root]);
+    shell.write("one/a/file", "1");
+    shell.write("one/a/b/deep", "2");
+    let before = tree(&shell.path("one"));
+    for command in [
+        &["mv", "one:a", "top:one/a"][..],
+        &["mv", "one:a", "top:one/a/b"],
+        &["mv", "one:a", "top:one/a/new"],
+        &["mv", "--overwrite", "one:a", "top:one"],
+        &["mv", "--overwrite", "one:a/file", "top:one/a/file"],
+        &["cp", "-r", "one:a", "top:one/a/"],
+        &["cp", "--overwrite", "one:a/file", "top:one/a/file"],
+        &["mirror", "one:", "top:one/a"],
+    ] {
+        let output = shell.run(command.iter().copied());
+        assert_eq!(output.status.code(), Some(5), "{command:?}: {output:?}");
+        assert!(text(&output.stderr).contains("nothing was done"), "{command:?}: {output:?}");
+        assert_eq!(tree(&shell.path("one")), before, "{command:?}");
+    }
+    shell.ok(["cp", "-r", "one:a", "top:beside"]);
+    shell.ok(["mv", "top:beside", "one:moved"]);
+    assert!(shell.path("one/moved/b/deep").exists() && !shell.path("beside").exists());
+}

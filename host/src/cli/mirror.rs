@@ -2,7 +2,6 @@
 
 use std::{
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -10,10 +9,11 @@ use std::{
 use clap::Args;
 use f9_host::{
     BackendPath, CancelToken, Error, ErrorKind, Existing, Links, MirrorEvent, MirrorOptions, MirrorReport,
-    Result, Tree, mirror, overlap, serde_json::json,
+    Result, Tree, mirror, serde_json::json,
 };
 
 use super::{
+    apart,
     choice::Choice,
     failure::{PARTIAL, exit_code, fact},
     output::Output,
@@ -24,7 +24,7 @@ use super::{
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Times, modes (such as the executable bit) and links are not kept. What is left out by pattern, size\nor age is not deleted either.\n\nDirectories that lie one within the other are refused; of two connections, with --delete, where both are\ndirectories of this machine.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
+    after_help = "Files that are the same on both sides, by size and checksum, are left alone: after a broken run, run it\nagain. Times, modes (such as the executable bit) and links are not kept. What is left out by pattern, size\nor age is not deleted either.\n\nA directory is not mirrored into itself, nor with --delete into one that contains it, also where two connections\nname directories of this machine.\n\nExample:\n  f9 mirror --delete photos: backup:photos"
 )]
 pub(crate) struct Mirror {
     /// The directory that stays as it is.
@@ -78,30 +78,9 @@ pub(crate) fn run(args: &Mirror, session: &Session<'_>, output: &mut Output) -> 
         .dry_run(args.dry_run)
         .parallel(args.jobs)
         .cancel(session.cancel().clone());
-    if args.delete && !std::rc::Rc::ptr_eq(&from.backend, &to.backend) {
-        refuse_overlap((&from, &args.from), (&to, &args.to), session)?;
-    }
+    apart::check(&from, (&to, &to.path), args.delete, session)?;
     let report = bring(&from, (&to, &to.path), &options, output)?;
     summarise("", &report, &options, output)
-}
-
-/// Refuses to delete where the directories of two connections lie one within the other: what is deleted on one side would be
-/// gone on the other.
-fn refuse_overlap((from, a): (&Place, &str), (to, b): (&Place, &str), session: &Session<'_>) -> Result<()> {
-    let below = |place: &Place, directories: Vec<PathBuf>| -> Vec<PathBuf> {
-        let join = |directory: PathBuf| match directory.join(place.path.as_str()) {
-            below if below.is_dir() => below,
-            _ => directory,
-        };
-        directories.into_iter().map(join).collect()
-    };
-    let (here, there) = (below(from, session.directories(a)?), below(to, session.directories(b)?));
-    let Some((one, other)) = overlap(&here, &there) else { return Ok(()) };
-    let message = "the two lie one within the other, so deleting at the destination would delete at the source; nothing was done";
-    Err(Error::new(ErrorKind::InvalidOperation, message)
-        .with("source", one.display())
-        .with("destination", other.display())
-        .hint("mirror without --delete, or between directories that do not contain each other"))
 }
 
 /// Mirrors to a path of the destination, and shows how far it has come and what fails.

@@ -1,5 +1,6 @@
 //! The command line: arguments in, text or JSON out, one exit code.
 
+mod apart;
 mod args;
 mod check;
 mod choice;

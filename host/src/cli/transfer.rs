@@ -8,6 +8,7 @@ use f9_host::{
 };
 
 use super::{
+    apart,
     choice::Choice,
     files::Labelled,
     mirror,
@@ -68,6 +69,7 @@ pub(crate) fn cp(args: &Copy, session: &Session<'_>, output: &mut Output) -> Res
     output.each(&sources, |source, output| {
         let info = described(source)?;
         let to = target(source, &destination, takes_in)?;
+        apart::check(source, (&destination, &to), false, session)?;
         if !info.is_dir() {
             if args.recursive && is_there((source, &info), &destination, &to)? {
                 let value = json!({"action": "none", "path": to, "size": info.size});
@@ -101,6 +103,7 @@ pub(crate) fn mv(args: &Move, session: &Session<'_>, output: &mut Output) -> Res
         source.path.split()?; // the root stays where it is
         let info = described(source)?;
         let to = target(source, &destination, takes_in)?;
+        apart::check(source, (&destination, &to), false, session)?;
         let same_backend = std::rc::Rc::ptr_eq(&source.backend, &destination.backend);
         if same_backend && source.path == to {
             return output.done(&info); // onto itself: nothing changes

@@ -39,6 +39,8 @@ pub(super) struct Job<'a> {
     /// From the mirrored directories down.
     path: &'a str,
     info: &'a FileInfo,
+    /// Whether something in it is left out: then it is known to be no link, although nothing in it is to be brought.
+    has_left_out: bool,
 }
 
 impl<'a> Run<'a> {
@@ -82,7 +84,7 @@ impl<'a> Run<'a> {
                 blocked.push(format!("{path}/"));
             } else if !info.is_dir() || (!wanted.has_below(path) && !self.present.entries.contains_key(path))
             {
-                jobs.push(Job { path, info });
+                jobs.push(Job { path, info, has_left_out: wanted.leaves_out(path) });
             }
         }
         jobs
@@ -178,10 +180,11 @@ impl<'a> Run<'a> {
         let to = self.destination.path.join(job.path)?;
         match job.info.kind {
             FileKind::File => self.bring_file(job, &to),
-            FileKind::Directory if self.is_link_to_directory(job.info)? => self.refuse_link(
-                job.info,
-                "it is a link to a directory (or was filled just now), and is not followed",
-            ),
+            FileKind::Directory if !job.has_left_out && self.is_link_to_directory(job.info)? => self
+                .refuse_link(
+                    job.info,
+                    "it is a link to a directory (or was filled just now), and is not followed",
+                ),
             FileKind::Directory => self.make_directory(&to),
             FileKind::Symlink => {
                 self.refuse_link(job.info, "it is a link that leads to nothing within the root")
