@@ -48,6 +48,7 @@ pub(crate) fn repair(settings: &Arc<Settings>, context: &Context) -> Result<Vec<
     repair.files()?;
     repair.objects()?;
     repair.other_branches()?;
+    repair.lost_commits()?;
     repair.tracking()?;
     repair.branch()?;
     let repo = Repo::at(&settings.path, Arc::clone(settings), context.clone())?;
@@ -261,6 +262,32 @@ impl Repair<'_> {
                     .context("put the objects in their place")
             }
         }
+    }
+
+    /// Tells of what was kept under a name, and of other branches, whose commits are gone: only this clone had them.
+    fn lost_commits(&mut self) -> Result<()> {
+        let git = open(&self.settings().path).context("open the repository")?;
+        let own = [self.settings().branch_ref(), self.settings().tracking_ref()];
+        let mut lost = Vec::new();
+        for glob in ["refs/f9/kept/*", "refs/heads/*"] {
+            let mut references = git.references_glob(glob).context("read the branches")?;
+            for name in references.names() {
+                let name = name.context("read the branches")?.to_owned();
+                let is_whole = git
+                    .refname_to_id(&name)
+                    .is_ok_and(|id| check_whole(&git, id, Depth::Header, self.context).is_ok());
+                if !own.contains(&name) && !is_whole {
+                    lost.push(name);
+                }
+            }
+        }
+        for name in lost {
+            self.tell(format!(
+                "{} cannot be saved: commits of it are missing, and nobody else has them",
+                clean(&name)
+            ));
+        }
+        Ok(())
     }
 
     /// Puts branches that were lost with the packed references where their logs say.

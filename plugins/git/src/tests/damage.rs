@@ -291,3 +291,20 @@ fn an_object_that_a_power_failure_cut_short_keeps_nobody() {
         assert_eq!(git(&clone, &["status", "--porcelain"]), "", "{length}");
     }
 }
+
+#[test]
+fn commits_that_were_kept_under_a_name_and_are_lost_are_told_of() {
+    let site = Site::with(&[("a.txt", "a\n")]);
+    let backend = site.open("clone");
+    write(&site.path("clone"), "mine.txt", "mine\n");
+    backend.push(None).unwrap();
+    git(&site.remote(), &["update-ref", "refs/heads/main", "main~1"]);
+    let followed = backend.command("follow_remote", &json!({})).unwrap();
+    let kept = followed["kept"]["reference"].as_str().unwrap().to_owned();
+    for entry in fs::read_dir(site.path("clone/.git/objects")).unwrap() {
+        fs::remove_dir_all(entry.unwrap().path()).unwrap();
+    }
+    drop(backend);
+    let told = done(&site.open("clone"));
+    assert!(told.contains(&format!("{kept} cannot be saved")), "{told}");
+}
